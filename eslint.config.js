@@ -1,0 +1,79 @@
+import js from "@eslint/js";
+import pulumi from "@pulumi/eslint-plugin";
+import { defineConfig } from "eslint/config";
+import { importX } from "eslint-plugin-import-x";
+import tseslint from "typescript-eslint";
+
+/**
+ * Who may import whom. Each zone says where a folder's own imports must not lead;
+ * test/lint.test.ts holds an example of each.
+ */
+const zones = [
+  { target: "./apps/*/**", from: "./", except: ["./apps", "./node_modules"] },
+  ...["web", "add", "ws", "m"].map((app) => ({
+    target: `./apps/${app}/**`,
+    from: "./apps",
+    except: [`./${app}`, "./lib"],
+  })),
+  { target: "./apps/lib/**", from: "./apps", except: ["./lib"] },
+  { target: "./components/**", from: "./", except: ["./components", "./node_modules"] },
+  { target: "./policies/**", from: "./", except: ["./policies", "./node_modules"] },
+  { target: "./config.ts", from: "./", except: ["./components", "./node_modules"] },
+  { target: "./index.ts", from: "./", except: ["./config.ts", "./components", "./node_modules"] },
+  {
+    target: "./local/**",
+    from: "./",
+    except: ["./local", "./node_modules"],
+  },
+].map((zone) => ({ ...zone, message: "See docs/structure.md: who may import whom." }));
+
+export default defineConfig(
+  { ignores: ["node_modules/", "test/lint/fixtures/"] },
+  js.configs.recommended,
+  tseslint.configs.strictTypeChecked,
+  {
+    languageOptions: {
+      parserOptions: {
+        projectService: { allowDefaultProject: ["eslint.config.js"] },
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    plugins: { "import-x": importX, "@pulumi": pulumi },
+    rules: {
+      "import-x/no-restricted-paths": ["error", { basePath: import.meta.dirname, zones }],
+      "import-x/no-cycle": "error",
+      "@typescript-eslint/no-non-null-assertion": "error",
+      "@typescript-eslint/consistent-type-imports": "error",
+      "@typescript-eslint/explicit-module-boundary-types": "error",
+      "@typescript-eslint/switch-exhaustiveness-check": [
+        "error",
+        { considerDefaultExhaustiveForUnions: true },
+      ],
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
+      // A component or a process is made for its effect; the class name says which.
+      "no-new": "off",
+    },
+  },
+  {
+    files: ["index.ts", "config.ts", "components/**", "policies/**"],
+    rules: {
+      "@pulumi/no-output-in-template-literal": "error",
+      "@pulumi/no-output-instance-in-template-literal": "error",
+    },
+  },
+  {
+    files: ["test/**", "bench/**"],
+    rules: {
+      // node:test's describe and it return promises that the runner itself awaits.
+      "@typescript-eslint/no-floating-promises": [
+        "error",
+        {
+          allowForKnownSafeCalls: [
+            { from: "package", package: "node:test", name: ["describe", "it", "test", "suite"] },
+          ],
+        },
+      ],
+    },
+  },
+);

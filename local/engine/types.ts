@@ -1,0 +1,72 @@
+/** The vocabulary of the embedded engine: what a run is given, what it reports, what it leaves. */
+
+export interface ResourceState {
+  readonly urn: string;
+  readonly type: string;
+  readonly name: string;
+  /** False for components and the stack, which exist only in the graph. */
+  readonly custom: boolean;
+  /** The cloud's id; absent for components and in previews of creations. */
+  readonly id?: string;
+  readonly parent?: string;
+  readonly inputs: Readonly<Record<string, unknown>>;
+  readonly outputs: Readonly<Record<string, unknown>>;
+  /** URNs, sorted. */
+  readonly dependencies: readonly string[];
+  readonly propertyDependencies: Readonly<Record<string, readonly string[]>>;
+  readonly protect: boolean;
+  readonly retainOnDelete: boolean;
+  readonly deleteBeforeReplace?: boolean;
+  readonly ignoreChanges: readonly string[];
+  readonly aliases: readonly string[];
+}
+
+/** Every resource of a stack, dependencies before dependents. */
+export interface State {
+  readonly resources: readonly ResourceState[];
+}
+
+export const emptyState: State = { resources: [] };
+
+export const stepKinds = ["same", "create", "update", "replace", "delete"] as const;
+export type StepKind = (typeof stepKinds)[number];
+
+/** One event of a run. `replace` is reported once, whatever its order of creation and deletion. */
+export interface StepEvent {
+  readonly phase: "start" | "done" | "failed";
+  readonly kind: StepKind;
+  readonly urn: string;
+  readonly type: string;
+  readonly name: string;
+  /** Top-level properties that differ, and those of them that force a replacement. */
+  readonly diffs: readonly string[];
+  readonly replaces: readonly string[];
+  /** The resource's inputs (old ones for a delete), so that a listener can say what is being made. */
+  readonly inputs: Readonly<Record<string, unknown>>;
+  readonly error?: string;
+}
+
+export interface RunResult {
+  /** False when the program or any step failed; `state` then holds what was done. */
+  readonly ok: boolean;
+  readonly state: State;
+  readonly counts: Readonly<Record<StepKind, number>>;
+  readonly outputs: Readonly<Record<string, unknown>>;
+  /** Diagnostics for people: program errors, refusals, failures. Empty when ok. */
+  readonly problems: readonly string[];
+}
+
+export interface RunOptions {
+  /** The folder with Pulumi.yaml. */
+  readonly root: string;
+  readonly stack: string;
+  /** 127.0.0.1 port of the provider that plays `gcp`. */
+  readonly providerPort: number;
+  /** `project:key` → value (JSON text for objects), laid over what the stack files say. */
+  readonly config?: Readonly<Record<string, string>>;
+  readonly onStep?: (event: StepEvent) => void;
+  /** Diagnostics as they come (warnings of the program, its console output). */
+  readonly onLog?: (severity: "debug" | "info" | "warning" | "error", text: string) => void;
+  /** Aborting ends the program and starts no further step; the result says so. */
+  readonly signal?: AbortSignal;
+}
