@@ -20,10 +20,11 @@ const zones = [
   { target: "./policies/**", from: "./", except: ["./policies", "./node_modules"] },
   { target: "./config.ts", from: "./", except: ["./components", "./node_modules"] },
   { target: "./index.ts", from: "./", except: ["./config.ts", "./components", "./node_modules"] },
+  { target: "./local/**", from: "./", except: ["./local", "./node_modules"] },
   {
-    target: "./local/**",
+    target: "./scripts/**",
     from: "./",
-    except: ["./local", "./node_modules"],
+    except: ["./scripts", "./components", "./config.ts", "./local", "./node_modules"],
   },
 ].map((zone) => ({ ...zone, message: "See docs/structure.md: who may import whom." }));
 

