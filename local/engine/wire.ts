@@ -1,0 +1,105 @@
+/** Pulumi's wire values: plain JSON with a few envelopes, each marked by a well-known key. */
+import struct from "google-protobuf/google/protobuf/struct_pb.js";
+import type { JavaScriptValue, Struct } from "google-protobuf/google/protobuf/struct_pb.js";
+
+/** A JSON object of the wire. */
+export type Json = Readonly<Record<string, unknown>>;
+
+/** What a preview sends for a value that only an update can know. */
+export const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+const signatureKey = "4dabf18193072939515e22adb298388d";
+const secretSignature = "1b47061264138c4ac30d75fd1eb44270";
+const assetSignature = "c44067f5952c0a294b673a41bacd8c17";
+const archiveSignature = "0def7320c3a5731c473e5ecbe6d01bc7";
+
+export function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** What an object of the wire stands for. */
+export type Envelope = "secret" | "asset" | "archive" | "plain";
+
+export function envelopeOf(value: Json): Envelope {
+  switch (value[signatureKey]) {
+    case secretSignature:
+      return "secret";
+    case assetSignature:
+      return "asset";
+    case archiveSignature:
+      return "archive";
+    default:
+      return "plain";
+  }
+}
+
+/** Takes secrets out of their envelopes, at every depth; everything else stays as it is. */
+export function revealSecrets(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(revealSecrets);
+  if (!isObject(value)) return value;
+  if (envelopeOf(value) === "secret") return revealSecrets(value["value"]);
+  return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, revealSecrets(v)]));
+}
+
+/** True when the value is unknown, or holds an unknown at any depth. */
+export function hasUnknown(value: unknown): boolean {
+  if (value === unknownValue) return true;
+  if (Array.isArray(value)) return value.some(hasUnknown);
+  return isObject(value) && Object.values(value).some(hasUnknown);
+}
+
+/**
+ * The value as people read it: secrets, unknowns, assets and archives become objects with one key
+ * that says so (`[secret]`, `[asset]`, `[archive]`) or the text `[unknown]`.
+ *
+ * @param showPath rewrites the paths of assets, which are absolute on the wire
+ */
+export function readable(value: unknown, showPath: (path: string) => string): unknown {
+  if (value === unknownValue) return "[unknown]";
+  if (Array.isArray(value)) return value.map((v) => readable(v, showPath));
+  if (!isObject(value)) return value;
+  const body = Object.fromEntries(
+    Object.entries(value)
+      .filter(
+        ([key]) => key !== signatureKey && key !== "__pulumiAsset" && key !== "__pulumiArchive",
+      )
+      .map(([key, v]) => [key, readable(v, showPath)]),
+  );
+  const path = value["path"];
+  const located = typeof path === "string" ? { ...body, path: showPath(path) } : body;
+  switch (envelopeOf(value)) {
+    case "secret":
+      return { "[secret]": body["value"] };
+    case "asset":
+      return { "[asset]": located };
+    case "archive":
+      return { "[archive]": body["assets"] ?? located };
+    case "plain":
+      return body;
+  }
+}
+
+/** @throws TypeError when the value holds something that JSON has no word for, such as a function */
+export function toStruct(value: Json): Struct {
+  return struct.Struct.fromJavaScript(wireObject(value));
+}
+
+export function fromStruct(value: Struct | undefined): Json {
+  return value === undefined ? {} : value.toJavaScript();
+}
+
+function wireObject(value: Json): Record<string, JavaScriptValue> {
+  const result: Record<string, JavaScriptValue> = {};
+  for (const [key, v] of Object.entries(value)) {
+    if (v !== undefined) result[key] = wireValue(v);
+  }
+  return result;
+}
+
+function wireValue(value: unknown): JavaScriptValue {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return value;
+  if (typeof value === "number") return value;
+  if (Array.isArray(value)) return value.map((v) => (v === undefined ? null : wireValue(v)));
+  if (isObject(value)) return wireObject(value);
+  throw new TypeError(`a value of type ${typeof value} cannot be sent`);
+}
