@@ -177,7 +177,7 @@ function describe(request: RegisterResourceRequest): Registered {
     type: request.getType(),
     name: request.getName(),
     custom: request.getCustom(),
-    inputs: (request.getObject()?.toJavaScript() ?? {}),
+    inputs: request.getObject()?.toJavaScript() ?? {},
     ...(parent === "" || key(parent).startsWith("pulumi:pulumi:Stack")
       ? {}
       : { parent: key(parent) }),
