@@ -1,0 +1,117 @@
+/** The text of nats-server's configuration: a pure function, so that it can be read and tested. */
+
+/** The subject prefix under which every topic lives: topic `x` is subject `t.x`. */
+export const topicPrefix = "t.";
+
+/** What a client of the server may do. Subjects may hold the wildcards `*` and `>`. */
+export interface NatsClient {
+  /** Public NKey of a user (`U…`); its seed is in Secret Manager. */
+  readonly publicKey: string;
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+}
+
+export interface NatsConfigArgs {
+  /** Unique in the cluster, e.g. `nats-0`. */
+  readonly serverName: string;
+  /** The zone that the server runs in; JetStream spreads the replicas of a stream over zones. */
+  readonly zone: string;
+  /** What may connect, by service. */
+  readonly clients: Readonly<Record<string, NatsClient>>;
+  /** The most that JetStream may keep on disk, in MiB. */
+  readonly storageMb: number;
+  /** The most that JetStream may keep in memory, in MiB. */
+  readonly memoryMb: number;
+  /** Absent for a server that stands alone. */
+  readonly cluster?: {
+    readonly name: string;
+    /** Addresses of all nodes, this one too: a server recognises a route to itself and drops it. */
+    readonly addresses: readonly string[];
+  };
+}
+
+/** How long a stopping server takes to send its clients away, in seconds; 30 is the least it accepts. */
+export const lameDuckSeconds = 30;
+/** How long it waits before it starts to, so that clients learn of the other servers first. */
+export const lameDuckGraceSeconds = 5;
+
+/** One setting per line: nats-server takes no two on a line, and the local cloud translates by line. */
+export function natsConfig(args: NatsConfigArgs): string {
+  return [
+    `server_name: ${quote(args.serverName)}`,
+    `server_tags: [${quote(`az:${args.zone}`)}]`,
+    "listen: 0.0.0.0:4222",
+    // Monitoring knows no password: nothing but this machine may ask.
+    "http: 127.0.0.1:8222",
+    "max_payload: 1MB",
+    "max_pending: 64MB",
+    "max_connections: 10000",
+    'write_deadline: "10s"',
+    // A frozen or vanished peer is noticed in 60 s and not in the default 6 minutes.
+    'ping_interval: "20s"',
+    "ping_max: 2",
+    `lame_duck_duration: "${lameDuckSeconds}s"`,
+    `lame_duck_grace_period: "${lameDuckGraceSeconds}s"`,
+    "",
+    "accounts {",
+    "  APP {",
+    "    jetstream: enabled",
+    "    users: [",
+    ...Object.entries(args.clients)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([service, client]) => user(service, client)),
+    "    ]",
+    "  }",
+    "  SYS {",
+    "    users: []",
+    "  }",
+    "}",
+    "system_account: SYS",
+    "",
+    "jetstream {",
+    '  store_dir: "/data"',
+    `  max_file: ${args.storageMb}MB`,
+    `  max_mem: ${args.memoryMb}MB`,
+    // A stored message is acknowledged after it is on the disk. The default is up to two minutes before.
+    "  sync_interval: always",
+    ...(args.cluster ? ["  unique_tag: az"] : []),
+    "}",
+    ...(args.cluster ? cluster(args.cluster) : []),
+    "",
+  ].join("\n");
+}
+
+function user(service: string, client: NatsClient): string[] {
+  return [
+    `      # ${service}`,
+    "      {",
+    `        nkey: ${client.publicKey}`,
+    "        permissions {",
+    `          publish ${permission(client.publish)}`,
+    `          subscribe ${permission(client.subscribe)}`,
+    "        }",
+    "      }",
+  ];
+}
+
+/** Nothing allowed must be said as everything denied: an empty allow list would allow everything. */
+function permission(allow: readonly string[]): string {
+  return allow.length === 0 ? '{ deny: [">"] }' : `{ allow: [${allow.map(quote).join(", ")}] }`;
+}
+
+function cluster({ name, addresses }: NonNullable<NatsConfigArgs["cluster"]>): string[] {
+  return [
+    "",
+    "cluster {",
+    `  name: ${quote(name)}`,
+    // Port 6222 is open to the nodes alone (firewall); so routes carry no password, which would be
+    // a secret in the state.
+    "  listen: 0.0.0.0:6222",
+    `  routes: [${addresses.map((address) => quote(`nats://${address}:6222`)).join(", ")}]`,
+    "}",
+  ];
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text);
+}
