@@ -1,0 +1,16 @@
+import { connectBus } from "../lib/connect.ts";
+import { readNatsSettings } from "../lib/environment.ts";
+import { runService } from "../lib/service.ts";
+import { createAddApp } from "./app.ts";
+
+runService({
+  name: "add",
+  read: readNatsSettings,
+  build: ({ settings, log }) => {
+    const bus = connectBus(settings, log);
+    return {
+      handler: createAddApp({ bus, log, project: settings.project }),
+      stop: () => bus.close(),
+    };
+  },
+});

@@ -1,0 +1,55 @@
+/** The part of NATS that the services use. Subjects are trusted: callers have checked them. */
+export interface Bus {
+  /** True while a server answers and knows every subscription made so far. */
+  readonly connected: boolean;
+
+  /** Calls back on each change of `connected`; the returned function ends it. */
+  onChange(listener: (connected: boolean) => void): () => void;
+
+  /**
+   * Publishes and resolves once the server has taken the message. When the connection breaks before
+   * the server has said so, it is published again, so a subscriber may see it twice.
+   *
+   * @throws BusError when the server has not taken it within the time or refuses it. After the code
+   *   `unavailable` the message may have been delivered nonetheless.
+   */
+  publish(subject: string, data: Uint8Array, options: { withinMs: number }): Promise<void>;
+
+  /**
+   * Hands a message to the connection without waiting. A later `flush` that resolves says that the
+   * server has taken it.
+   *
+   * @throws BusError when there is no connection or the message is too large for the server
+   */
+  send(subject: string, data: Uint8Array): void;
+
+  /** Resolves when the server has processed all that was sent before; calls of one turn share it. */
+  flush(): Promise<void>;
+
+  /**
+   * Subscribes until `unsubscribe`, across reconnects. Messages published before `confirmed`
+   * resolves may be missed, later ones are not while the connection lives.
+   */
+  subscribe(subject: string, callback: (data: Uint8Array) => void): BusSubscription;
+
+  /** Sends what is pending, within the time, and closes. Idempotent. */
+  close(options?: { withinMs: number }): Promise<void>;
+}
+
+export interface BusSubscription {
+  /** Rejects with BusError when the connection breaks before the server has confirmed. */
+  readonly confirmed: Promise<void>;
+  unsubscribe(): void;
+}
+
+export type BusErrorCode = "unavailable" | "denied" | "too_large" | "closed";
+
+export class BusError extends Error {
+  override readonly name = "BusError";
+  readonly code: BusErrorCode;
+
+  constructor(code: BusErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
