@@ -30,6 +30,10 @@ export class AppEngineApplication extends pulumi.ComponentResource {
    * it that cannot be derived from the project's name.
    */
   public readonly defaultHostname: pulumi.Output<string>;
+  /** The address of the default service. */
+  public readonly url: pulumi.Output<string>;
+  /** The same for websockets. */
+  public readonly websocketUrl: pulumi.Output<string>;
 
   public constructor(
     name: string,
@@ -76,6 +80,14 @@ export class AppEngineApplication extends pulumi.ComponentResource {
     );
 
     this.defaultHostname = application.defaultHostname;
-    this.registerOutputs({ defaultHostname: this.defaultHostname });
+    // App Engine's host names have no port; a stand-in on one machine has one, and no certificate.
+    const secure = this.defaultHostname.apply((host) => (host.includes(":") ? "" : "s"));
+    this.url = pulumi.interpolate`http${secure}://${this.defaultHostname}`;
+    this.websocketUrl = pulumi.interpolate`ws${secure}://${this.defaultHostname}`;
+    this.registerOutputs({
+      defaultHostname: this.defaultHostname,
+      url: this.url,
+      websocketUrl: this.websocketUrl,
+    });
   }
 }

@@ -58,9 +58,8 @@ export class NatsServer extends pulumi.ComponentResource {
   public readonly addresses: readonly string[];
 
   readonly #name: string;
-  readonly #project: string;
   readonly #opts: pulumi.ComponentResourceOptions | undefined;
-  readonly #secrets: ReadonlyMap<string, secretmanager.Secret>;
+  readonly #clients: readonly string[];
 
   public constructor(name: string, args: NatsServerArgs, opts?: pulumi.ComponentResourceOptions) {
     const range = parseRange(args.network.range);
@@ -74,8 +73,8 @@ export class NatsServer extends pulumi.ComponentResource {
     ]);
     super("appengine-realtime:nats:NatsServer", name, {}, opts);
     this.#name = name;
-    this.#project = args.project;
     this.#opts = opts;
+    this.#clients = Object.keys(args.clients);
     this.addresses = args.zones.map((_, index) =>
       range ? addressAt(range, firstNodeAddress + index) : "",
     );
@@ -95,58 +94,33 @@ export class NatsServer extends pulumi.ComponentResource {
       ]);
       previous = [node];
     }
-    this.#secrets = new Map(
-      Object.keys(args.clients).map((service) => [service, this.#secret(service, args.protect)]),
-    );
+    for (const service of this.#clients) this.#secret(service, args);
     this.registerOutputs({ url: this.url, addresses: this.addresses });
   }
 
   /**
-   * The resource name of the secret that holds a service's seed: `projects/P/secrets/nats-seed-<service>`.
+   * The id of the secret that holds a service's seed, `nats-seed-<service>`. The service that is given
+   * it lets its own account read it; nobody else may.
    * @throws Error for a service that is not among the clients
    */
-  public seedSecret(service: string): string {
-    this.#secretOf(service);
-    return `projects/${this.#project}/secrets/${secretId(service)}`;
-  }
-
-  /**
-   * Lets a service's account read that service's seed, and no other.
-   * @param email the account of that service alone
-   * @throws Error for a service that is not among the clients
-   */
-  public grantSeed(service: string, email: pulumi.Input<string>): secretmanager.SecretIamMember {
-    return new secretmanager.SecretIamMember(
-      `${this.#name}-seed-${service}-reader`,
-      {
-        project: this.#project,
-        secretId: this.#secretOf(service).secretId,
-        role: "roles/secretmanager.secretAccessor",
-        member: pulumi.interpolate`serviceAccount:${email}`,
-      },
-      this.#child(),
-    );
+  public seedSecretId(service: string): string {
+    if (!this.#clients.includes(service)) {
+      throw new Error(
+        `NatsServer "${this.#name}" has no client "${service}"; it has ${this.#clients.join(", ")}`,
+      );
+    }
+    return secretId(service);
   }
 
   #child(extra?: pulumi.CustomResourceOptions): pulumi.CustomResourceOptions {
     return childOf(this, this.#opts, extra);
   }
 
-  #secretOf(service: string): secretmanager.Secret {
-    const secret = this.#secrets.get(service);
-    if (!secret) {
-      throw new Error(
-        `NatsServer "${this.#name}" has no client "${service}"; it has ${[...this.#secrets.keys()].join(", ")}`,
-      );
-    }
-    return secret;
-  }
-
-  #secret(service: string, protect: boolean): secretmanager.Secret {
-    return new secretmanager.Secret(
+  #secret(service: string, { project, protect }: NatsServerArgs): void {
+    new secretmanager.Secret(
       `${this.#name}-seed-${service}`,
       {
-        project: this.#project,
+        project,
         secretId: secretId(service),
         replication: { auto: {} },
         deletionProtection: protect,

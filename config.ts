@@ -1,0 +1,263 @@
+/**
+ * The settings of a stack: read once, checked once, then plain typed values. Nothing else in the
+ * program reads configuration. Pulumi.yaml declares the same keys for the CLI, and docs/config.md
+ * explains them; test/config holds the three together.
+ */
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { hasRoomFor, natsProblems } from "./components/nats-arguments.ts";
+import { isUserKey } from "./components/nkey.ts";
+import { connectorMachineTypes, networkProblems } from "./components/private-network.ts";
+
+/** The namespace of this project's own keys. */
+export const namespace = "appengine-realtime";
+
+/** A value of one kind; `allowed` says in words which, and is what a mistake is answered with. */
+const text = (allowed: string, pattern?: RegExp) => {
+  const schema = z.string({ error: allowed });
+  return pattern ? schema.regex(pattern, { error: allowed }) : schema;
+};
+const integer = (min: number, max: number) => {
+  const error = `a whole number from ${min} to ${max}`;
+  return z.int({ error }).min(min, { error }).max(max, { error });
+};
+const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
+  z.enum(values, { error: values.join(", ") });
+const memory = z
+  .number({ error: "a number of GB from 0.6 to 640" })
+  .min(0.6, { error: "a number of GB from 0.6 to 640" })
+  .max(640, { error: "a number of GB from 0.6 to 640" });
+const flag = z.boolean({ error: "true or false" });
+const object = <T extends z.core.$ZodLooseShape>(shape: T) =>
+  z.strictObject(shape, {
+    error: ({ code }) =>
+      code === "invalid_type" ? `an object with ${Object.keys(shape).join(", ")}` : undefined,
+  });
+
+/**
+ * App Engine locations, each with the region of its machines and the location of the database that
+ * such an application has. The two oldest locations are not called like their regions, and their
+ * databases are in a multi-region.
+ */
+const multiRegions: Readonly<Record<string, { region: string; database: string }>> = {
+  "us-central": { region: "us-central1", database: "nam5" },
+  "europe-west": { region: "europe-west1", database: "eur3" },
+};
+const locations = [
+  ...["us-central", "us-west1", "us-west2", "us-west3", "us-west4", "us-east1", "us-east4"],
+  ...["northamerica-northeast1", "southamerica-east1"],
+  ...["europe-west", "europe-west2", "europe-west3", "europe-west6", "europe-central2"],
+  ...["asia-east1", "asia-east2", "asia-northeast1", "asia-northeast2", "asia-northeast3"],
+  ...["asia-south1", "asia-southeast1", "asia-southeast2", "australia-southeast1"],
+] as const;
+
+const standardService = object({
+  scaling: object({
+    instanceClass: oneOf(["F1", "F2", "F4", "F4_1G"]),
+    minInstances: integer(0, 1000),
+    maxInstances: integer(1, 1000),
+  }),
+  trafficVersion: text("a version's id, e.g. v0a1b2c3d4e", /^v[0-9a-f]{10}$/).exactOptional(),
+});
+
+/** The schema of each key of the project's namespace; the fields of objects are documented in docs/config.md. */
+export const schemas = {
+  location: z.enum(locations as unknown as [string, ...string[]], { error: locations.join(", ") }),
+  protect: flag,
+  adopt: object({ application: flag, database: flag }),
+  network: object({
+    natsRange: text("an IPv4 range"),
+    flexRange: text("an IPv4 range"),
+    connector: object({
+      range: text("a /28 range"),
+      minInstances: integer(2, 9),
+      maxInstances: integer(3, 10),
+      machineType: oneOf(connectorMachineTypes),
+    }),
+  }),
+  nats: object({
+    version: text('three numbers in quotes, e.g. "2.15.1"'),
+    imageDigest: text("sha256:… of the image").exactOptional(),
+    zones: z.array(text("a zone"), { error: "a list of 1 zone, or of 3 for a cluster" }),
+    machineType: text("a machine type, e.g. e2-small"),
+    diskGb: integer(10, 65536),
+    memoryMb: integer(16, 1_000_000),
+  }),
+  natsKeys: object({ add: userKey(), ws: userKey() }),
+  web: standardService,
+  add: standardService,
+  ws: object({
+    machine: object({ cpu: integer(1, 96), memoryGb: memory, diskGb: integer(10, 10_240) }),
+    scaling: object({ minInstances: integer(1, 1000), maxInstances: integer(1, 1000) }),
+    image: text(
+      "an image pinned by its digest: registry/name@sha256: and 64 hexadecimal digits",
+      /^[^\s@]+\/[^\s@]+@sha256:[0-9a-f]{64}$/,
+    ).exactOptional(),
+  }),
+  build: object({
+    legacyProjectNumber: text(
+      'the project\'s number in quotes, e.g. "123456789012"',
+      /^\d{6,20}$/,
+    ).exactOptional(),
+  }),
+} as const;
+
+function userKey() {
+  const allowed =
+    "a user's public NKey (U and 55 more characters), as `npm run nats-keys` writes it";
+  return z.string({ error: allowed }).refine(isUserKey, { error: allowed });
+}
+
+type Decoded = { readonly [Key in keyof typeof schemas]: z.infer<(typeof schemas)[Key]> };
+
+/** Everything that the program is told, checked. */
+export interface Settings extends Decoded {
+  /** `gcp:project`: the project's id. */
+  readonly project: string;
+  /** `gcp:region`: the region that belongs to `location`. */
+  readonly region: string;
+  /** Where the database of an application in `location` is. */
+  readonly databaseLocation: string;
+}
+
+/**
+ * Decodes the settings of a stack.
+ *
+ * @param raw `namespace:key` → text, JSON for objects, as Pulumi hands them to a program. Keys of other
+ *   namespaces than this project's are left alone, but for `gcp:project` and `gcp:region`.
+ * @throws Error that lists every mistake, each with its key, the value and what is allowed
+ */
+export function decodeSettings(raw: Readonly<Record<string, string>>): Settings {
+  const problems: string[] = [];
+  const known = Object.keys(schemas);
+  for (const key of Object.keys(raw)
+    .filter((name) => name.startsWith(`${namespace}:`))
+    .sort()) {
+    if (!known.includes(key.slice(namespace.length + 1))) {
+      problems.push(`${key}: is not known; allowed: ${known.join(", ")}`);
+    }
+  }
+  const project = decodeText(raw, "gcp:project", projectId, problems);
+  const region = decodeText(raw, "gcp:region", text("a region, e.g. us-central1"), problems);
+  const decoded: Partial<Record<string, unknown>> = {};
+  for (const [key, schema] of Object.entries(schemas)) {
+    const value = parse(raw[`${namespace}:${key}`], schema);
+    const result = schema.safeParse(value);
+    if (result.success) decoded[key] = result.data;
+    else problems.push(...result.error.issues.flatMap((issue) => explain(key, value, issue)));
+  }
+  const values = decoded as Partial<Decoded>;
+  problems.push(...relations(values, region));
+  if (problems.length > 0) {
+    throw new Error(
+      ["The settings of this stack are wrong:", ...problems.map((p) => `  - ${p}`)].join("\n"),
+    );
+  }
+  const all = values as Decoded;
+  return deepFreeze({
+    ...all,
+    project,
+    region,
+    databaseLocation: multiRegions[all.location]?.database ?? all.location,
+  });
+}
+
+/** The settings of the stack that this program runs for. */
+export function readSettings(): Settings {
+  return decodeSettings(pulumi.runtime.allConfig());
+}
+
+const projectId = text(
+  "a project's id: 6 to 30 lower-case letters, digits and hyphens, a letter first",
+  /^[a-z][a-z0-9-]{4,28}[a-z0-9]$/,
+);
+
+function decodeText(
+  raw: Readonly<Record<string, string>>,
+  key: string,
+  schema: z.ZodString,
+  problems: string[],
+): string {
+  const result = schema.safeParse(raw[key]);
+  if (result.success) return result.data;
+  problems.push(`${describe(key, raw[key])}; allowed: ${result.error.issues[0]?.message ?? ""}`);
+  return "";
+}
+
+/** What no schema of a single key can see. Each check runs when the parts that it needs are there. */
+function relations(values: Partial<Decoded>, region: string): string[] {
+  const problems: string[] = [];
+  const { location, network, nats, natsKeys, web, add, ws } = values;
+  if (location !== undefined && region !== "") {
+    const fitting = multiRegions[location]?.region ?? location;
+    if (region !== fitting) {
+      problems.push(
+        `gcp:region: "${region}"; allowed with ${namespace}:location ${location}: ${fitting}`,
+      );
+    }
+  }
+  if (network) {
+    problems.push(...networkProblems(network).map((p) => `${namespace}:network.${p}`));
+  }
+  if (nats && region !== "") {
+    problems.push(...natsProblems(nats, region).map((p) => `${namespace}:nats.${p}`));
+  }
+  if (network && nats && !hasRoomFor(network.natsRange, nats.zones.length)) {
+    problems.push(
+      `${namespace}:network.natsRange: "${network.natsRange}"; allowed: a range with room for ` +
+        `${nats.zones.length} nodes beside the 4 addresses that the cloud keeps`,
+    );
+  }
+  if (natsKeys && natsKeys.add === natsKeys.ws) {
+    problems.push(
+      `${namespace}:natsKeys.ws: the same as natsKeys.add; allowed: one key for each service`,
+    );
+  }
+  for (const [key, service] of Object.entries({ web, add, ws })) {
+    const { minInstances = 0, maxInstances = minInstances } = service?.scaling ?? {};
+    if (maxInstances < minInstances) {
+      problems.push(
+        `${namespace}:${key}.scaling.maxInstances: ${maxInstances}; allowed: ` +
+          `scaling.minInstances (${minInstances}) or more`,
+      );
+    }
+  }
+  return problems;
+}
+
+/** A stack file's value as Pulumi hands it over: text; what is not meant to be text is JSON. */
+function parse(value: string | undefined, schema: z.ZodType): unknown {
+  if (value === undefined || schema instanceof z.ZodString || schema instanceof z.ZodEnum) {
+    return value;
+  }
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
+}
+
+function explain(key: string, value: unknown, issue: z.core.$ZodIssue): string[] {
+  const path = [key, ...issue.path.map(String)].join(".");
+  const bad = issue.path.reduce<unknown>(
+    (inner, part) =>
+      typeof inner === "object" && inner !== null ? Reflect.get(inner, part) : undefined,
+    value,
+  );
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((unknown) => `${namespace}:${path}.${unknown}: is not known`);
+  }
+  return [`${describe(`${namespace}:${path}`, bad)}; allowed: ${issue.message}`];
+}
+
+function describe(key: string, value: unknown): string {
+  return value === undefined ? `${key}: is missing` : `${key}: ${JSON.stringify(value)}`;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) {
+    Object.values(value).forEach(deepFreeze);
+    Object.freeze(value);
+  }
+  return value;
+}

@@ -1,0 +1,174 @@
+/** The stack: what is deployed, in the order in which it comes to be. Nothing here but wiring. */
+import type * as pulumi from "@pulumi/pulumi";
+import { AppEngineApplication } from "./components/app-engine-application.ts";
+import { AppSource } from "./components/app-source.ts";
+import { apps } from "./components/apps.ts";
+import { BuildDeployer } from "./components/build-deployer.ts";
+import { DispatchRules } from "./components/dispatch-rules.ts";
+import { FlexibleService } from "./components/flexible-service.ts";
+import { topicPrefix } from "./components/nats-config.ts";
+import { NatsServer } from "./components/nats-server.ts";
+import { PrivateNetwork } from "./components/private-network.ts";
+import { ProjectServices } from "./components/project-services.ts";
+import { SourceBucket } from "./components/source-bucket.ts";
+import { StandardService } from "./components/standard-service.ts";
+import { readSettings } from "./config.ts";
+
+const settings = readSettings();
+const { project, region, protect } = settings;
+
+// What everything else stands on: the project's APIs, its application and its database.
+
+const services = new ProjectServices("apis", { project });
+
+const application = new AppEngineApplication(
+  "app",
+  {
+    project,
+    protect,
+    location: settings.location,
+    databaseLocation: settings.databaseLocation,
+    adopt: settings.adopt,
+  },
+  { dependsOn: [services] },
+);
+
+// NATS, and the two ways to it: a connector for standard services, a subnet for flexible ones.
+
+const network = new PrivateNetwork(
+  "realtime",
+  { ...settings.network, project, region, protect },
+  { dependsOn: [services, application] },
+);
+
+const nats = new NatsServer(
+  "nats",
+  {
+    ...settings.nats,
+    project,
+    region,
+    protect,
+    network: {
+      id: network.networkId,
+      subnetId: network.natsSubnetId,
+      range: settings.network.natsRange,
+      clientRanges: network.clientRanges,
+    },
+    // Topics live under one prefix, so that no topic can name a subject of the server's own.
+    clients: {
+      add: {
+        publicKey: settings.natsKeys.add,
+        publish: [`${topicPrefix}add`],
+        subscribe: [],
+      },
+      ws: {
+        publicKey: settings.natsKeys.ws,
+        publish: [`${topicPrefix}>`],
+        subscribe: [`${topicPrefix}>`],
+      },
+    },
+  },
+  { dependsOn: [services, application] },
+);
+
+// The services. App Engine wants the default one before any other.
+
+const sources = new SourceBucket(
+  "sources",
+  { project, location: region },
+  { dependsOn: [services] },
+);
+
+const web = new StandardService(
+  "web",
+  {
+    project,
+    service: "default",
+    source: new AppSource("web-source", { service: "default", app: apps.web, bucket: sources }),
+    ...settings.web,
+    scaling: { kind: "automatic", ...settings.web.scaling },
+  },
+  { dependsOn: [services, application, network, nats] },
+);
+
+const add = new StandardService(
+  "add",
+  {
+    project,
+    service: "add",
+    source: new AppSource("add-source", { service: "add", app: apps.add, bucket: sources }),
+    ...settings.add,
+    scaling: { kind: "automatic", ...settings.add.scaling },
+    vpcConnector: network.connectorName,
+    env: { NATS_URL: nats.url },
+    secrets: { NATS_SEED_SECRET: nats.seedSecretId("add") },
+  },
+  { dependsOn: [nats, network, web] },
+);
+
+const ws = new FlexibleService(
+  "ws",
+  {
+    project,
+    service: "ws",
+    deployment:
+      settings.ws.image === undefined
+        ? { source: new AppSource("ws-source", { service: "ws", app: apps.ws, bucket: sources }) }
+        : { image: settings.ws.image },
+    scaling: { kind: "automatic", ...settings.ws.scaling },
+    machine: settings.ws.machine,
+    network: { name: network.networkName, subnetwork: network.flexSubnetName },
+    env: { NATS_URL: nats.url },
+    secrets: { NATS_SEED_SECRET: nats.seedSecretId("ws") },
+  },
+  { dependsOn: [nats, network, web] },
+);
+
+// Which paths go where. What no rule names goes to the default service.
+
+new DispatchRules(
+  "routes",
+  {
+    project,
+    rules: [
+      { path: "/api/add*", service: add.service },
+      { path: "/ws*", service: ws.service },
+      { path: "/connection/*", service: ws.service },
+      { path: "/emulation", service: ws.service },
+    ],
+  },
+  { dependsOn: [web, add, ws] },
+);
+
+// Who deploys all this from now on.
+
+const { legacyProjectNumber } = settings.build;
+const deployer = new BuildDeployer(
+  "deployer",
+  {
+    project,
+    region,
+    protect,
+    sourceBucket: sources,
+    runtimeAccounts: { web: web.account, add: add.account, ws: ws.account },
+    ...(legacyProjectNumber === undefined
+      ? {}
+      : { legacyBuildAccount: { projectNumber: legacyProjectNumber } }),
+  },
+  { dependsOn: [services] },
+);
+
+/** The site. */
+export const url: pulumi.Output<string> = application.url;
+/** Websockets: add `/ws/<topic>`. */
+export const websocketUrl: pulumi.Output<string> = application.websocketUrl;
+/** What services in the network connect to; from outside nobody can. */
+export const natsUrl: string = nats.url;
+/** The account that Cloud Build deploys with. */
+export const deployerEmail: pulumi.Output<string> = deployer.email;
+/** The versions that this program deploys, by service. */
+export const versions: Readonly<Record<string, string>> = {
+  [web.service]: web.versionId,
+  [add.service]: add.versionId,
+  [ws.service]: ws.versionId,
+};
