@@ -47,17 +47,21 @@ const banner =
  * Bundles an app. The result depends on nothing but the content of the sources: not on where the
  * checkout is, on line endings, the clock or the environment.
  *
- * @throws Error with one line `file:line:column: what is wrong` per mistake
+ * @throws Error that names the app, with one line `file:line:column: what is wrong` per mistake
  */
 export function bundleApp(root: string, app: App): Bundle {
+  const copies = Object.entries(app.files ?? {});
+  const browserBundles = Object.entries(app.browserBundles ?? {});
+  const problems = pathProblems([...copies, ...browserBundles].map(([path]) => path));
+  if (problems.length > 0) throw refusal(app, problems);
   const files: BundledFile[] = [
     { path: "package.json", bytes: encode(`${JSON.stringify(packageJson, undefined, 2)}\n`) },
     { path: "main.js", bytes: bundleScript(root, app, "main.ts", server) },
-    ...Object.entries(app.browserBundles ?? {}).map(([path, source]) => ({
+    ...browserBundles.map(([path, source]) => ({
       path,
       bytes: bundleScript(root, app, source, browser),
     })),
-    ...Object.entries(app.files ?? {}).map(([path, source]) => ({
+    ...copies.map(([path, source]) => ({
       path,
       bytes: copied(root, app, source),
     })),
@@ -134,29 +138,31 @@ function bundleScript(root: string, app: App, source: string, options: BuildOpti
     return output.contents;
   } catch (error) {
     if (!isBuildFailure(error)) throw error;
-    throw new Error(
-      [`the app ${app.folder} cannot be bundled:`, ...error.errors.map(describe)].join("\n"),
-      { cause: error },
-    );
+    throw refusal(app, error.errors.map(describe), error);
   }
 }
 
 function describe({ location, text }: Message): string {
-  const place =
-    location === null ? "" : `${location.file}:${location.line}:${location.column + 1}: `;
-  return `  - ${place}${text}`;
+  return location === null
+    ? text
+    : `${location.file}:${location.line}:${location.column + 1}: ${text}`;
 }
 
 function isBuildFailure(error: unknown): error is Error & { readonly errors: Message[] } {
   return error instanceof Error && "errors" in error && Array.isArray(error.errors);
 }
 
+function refusal(app: App, problems: readonly string[], cause?: unknown): Error {
+  return new Error(
+    [`the app ${app.folder} cannot be bundled:`, ...problems.map((p) => `  - ${p}`)].join("\n"),
+    { cause },
+  );
+}
+
 /** Text is copied with Unix line endings, so that the checkout's own do not matter. */
 function copied(root: string, app: App, source: string): Uint8Array {
   const path = join(root, app.folder, source);
-  if (!existsSync(path)) {
-    throw new Error(`the app ${app.folder} cannot be bundled:\n  - ${source}: no such file`);
-  }
+  if (!existsSync(path)) throw refusal(app, [`${app.folder}/${source}: no such file`]);
   const bytes = readFileSync(path);
   if (bytes.includes(0)) return bytes;
   try {
@@ -165,6 +171,17 @@ function copied(root: string, app: App, source: string): Uint8Array {
   } catch {
     return bytes;
   }
+}
+
+function pathProblems(paths: readonly string[]): string[] {
+  const taken = new Set(["main.js", "package.json"]);
+  return paths.flatMap((path) => {
+    if (taken.has(path)) return [`${path}: is in the archive already`];
+    taken.add(path);
+    return /^(?!\.)[\w.-]+(\/(?!\.)[\w.-]+)*$/.test(path)
+      ? []
+      : [`${path}: is no path in an archive; a/b.c, no hidden file`];
+  });
 }
 
 function digestOf(files: readonly BundledFile[]): string {
