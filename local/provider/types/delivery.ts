@@ -1,0 +1,153 @@
+/** What builds, and what is watched: Artifact Registry, Cloud Build, Logging, Monitoring. */
+import { isUnknown, textAt } from "../values.ts";
+import {
+  computeName,
+  grant,
+  grantId,
+  grantOutputs,
+  matches,
+  name,
+  oneOf,
+  projectOf,
+  regionOf,
+} from "./checks.ts";
+import { grantOn } from "./iam.ts";
+import { numberFrom, subnetworkToken } from "./network.ts";
+import type { Place, ResourceType, Types } from "./type.ts";
+import type { Props } from "../backend.ts";
+
+const repository = "gcp:artifactregistry/repository:Repository";
+
+function locationOf(inputs: Props, place: Place): string {
+  return textAt(inputs, "location") ?? place.region;
+}
+
+/** Things that the cloud names itself; the shown name keeps them apart here. */
+function numbered(kind: string, shown: string): Pick<ResourceType, "id" | "computed"> {
+  return {
+    id: (inputs, place) =>
+      `projects/${projectOf(inputs, place)}/${kind}/${numberFrom(JSON.stringify(inputs[shown] ?? inputs))}`,
+    computed: (_inputs, _place, id) => ({ name: id }),
+  };
+}
+
+export const delivery: Types = {
+  [repository]: {
+    replaces: ["repositoryId", "project", "location", "mode", "format", "remoteRepositoryConfig"],
+    check: (inputs, report) => {
+      computeName(inputs, report, "repositoryId");
+      oneOf(
+        inputs,
+        "mode",
+        ["STANDARD_REPOSITORY", "VIRTUAL_REPOSITORY", "REMOTE_REPOSITORY"],
+        report,
+      );
+      oneOf(
+        inputs,
+        "format",
+        ["DOCKER", "MAVEN", "NPM", "APT", "YUM", "PYTHON", "KFP", "GO", "GENERIC"],
+        report,
+      );
+    },
+    id: (inputs, place) =>
+      `projects/${projectOf(inputs, place)}/locations/${locationOf(inputs, place)}/repositories/${name(inputs, "repositoryId")}`,
+    computed: (inputs, place) => ({
+      name: name(inputs, "repositoryId"),
+      location: locationOf(inputs, place),
+      project: projectOf(inputs, place),
+      registryUri: `${locationOf(inputs, place)}-docker.pkg.dev/${projectOf(inputs, place)}/${name(inputs, "repositoryId")}`,
+    }),
+  },
+  "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": {
+    replaces: ["project", "location", "repository", "role", "member", "condition"],
+    overwrites: true,
+    check: grant,
+    id: grantId("repository"),
+    computed: grantOutputs,
+    admit: grantOn(repository, "repository", (r) => `repository: repository ${r} does not exist`),
+  },
+  "gcp:compute/subnetworkIAMMember:SubnetworkIAMMember": {
+    replaces: ["project", "region", "subnetwork", "role", "member", "condition"],
+    overwrites: true,
+    check: grant,
+    id: (inputs, place) => `${regionOf(inputs, place)}/${grantId("subnetwork")(inputs)}`,
+    computed: grantOutputs,
+    admit: grantOn(subnetworkToken, "subnetwork", (r) => `subnetwork: ${r} does not exist`),
+  },
+  "gcp:cloudbuild/trigger:Trigger": {
+    replaces: ["project", "location"],
+    deletedFirst: { whenGiven: "name" },
+    check: (inputs, report) => {
+      matches(
+        inputs,
+        "name",
+        /^[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?$/,
+        "1–64 letters, digits or hyphens",
+        report,
+      );
+      matches(
+        inputs,
+        "serviceAccount",
+        /^projects\/[^/]+\/serviceAccounts\/[^/]+$/,
+        "a full name projects/<p>/serviceAccounts/<email>",
+        report,
+      );
+      const kinds = ["filename", "build", "gitFileSource"].filter(
+        (key) => inputs[key] !== undefined,
+      );
+      if (kinds.length !== 1) {
+        report("filename", "exactly one of filename, build, gitFileSource must be given");
+      }
+    },
+    id: (inputs, place) =>
+      `projects/${projectOf(inputs, place)}/locations/${textAt(inputs, "location") ?? "global"}/triggers/${numberFrom(name(inputs))}`,
+    computed: (inputs) => ({ triggerId: numberFrom(name(inputs)) }),
+  },
+  "gcp:logging/metric:Metric": {
+    replaces: [],
+    deletedFirst: { whenGiven: "name" },
+    check: (inputs, report) => {
+      matches(
+        inputs,
+        "name",
+        /^[A-Za-z0-9_\-.,+!*',()%/]{1,100}$/,
+        "1–100 of its allowed characters",
+        report,
+      );
+    },
+    id: (inputs) => name(inputs),
+  },
+  "gcp:monitoring/dashboard:Dashboard": {
+    replaces: ["project"],
+    check: (inputs, report) => {
+      const text = textAt(inputs, "dashboardJson");
+      if (text === undefined || isUnknown(text)) return;
+      try {
+        JSON.parse(text);
+      } catch (error) {
+        report("dashboardJson", `is not JSON: ${String(error)}`);
+      }
+    },
+    id: (inputs, place) =>
+      `projects/${projectOf(inputs, place)}/dashboards/${numberFrom(name(inputs, "dashboardJson"))}`,
+  },
+  "gcp:monitoring/alertPolicy:AlertPolicy": {
+    replaces: ["project"],
+    check: (inputs, report) => {
+      oneOf(inputs, "combiner", ["AND", "OR", "AND_WITH_MATCHING_RESOURCE"], report);
+    },
+    ...numbered("alertPolicies", "displayName"),
+  },
+  "gcp:monitoring/notificationChannel:NotificationChannel": {
+    replaces: ["project"],
+    ...numbered("notificationChannels", "displayName"),
+  },
+  "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig": {
+    replaces: ["project", "monitoredResource"],
+    check: (inputs, report) => {
+      matches(inputs, "timeout", /^([1-9]|[1-5]\d|60)s$/, "a time from 1s to 60s", report);
+      oneOf(inputs, "period", ["60s", "300s", "600s", "900s"], report);
+    },
+    ...numbered("uptimeCheckConfigs", "displayName"),
+  },
+};
