@@ -98,7 +98,7 @@ ExecStart=/usr/bin/docker run --rm --name=nats \\
   --volume=${natsConfigPath}:${natsConfigPath}:ro --volume=${mountPoint}:/data \\
   ${image} --config ${natsConfigPath}
 # SIGUSR2 is lame duck mode: clients are sent to the other nodes, then the server leaves by itself.
-ExecStop=/usr/bin/docker kill --signal=SIGUSR2 nats
+ExecStop=-/usr/bin/docker kill --signal=SIGUSR2 nats
 ExecStop=-/usr/bin/timeout ${stopSeconds} /usr/bin/docker wait nats
 TimeoutStopSec=${stopSeconds + 10}
 Restart=always

@@ -1,0 +1,291 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { promisify } from "node:util";
+import {
+  connect,
+  type ConnectionOptions,
+  type NatsConnection,
+  nkeyAuthenticator,
+  type Status,
+} from "nats";
+import { createUser } from "nkeys.js";
+import { natsConfig, type NatsConfigArgs } from "../../components/nats-config.ts";
+import { provideNatsServer, thisMachine } from "../../local/tools/nats-server.ts";
+import { eventually } from "../support/eventually.ts";
+import { NatsServer } from "../support/nats.ts";
+import { freePort } from "../support/ports.ts";
+
+const pairs = { add: createUser(), ws: createUser() };
+const alone: NatsConfigArgs = {
+  serverName: "nats-0",
+  zone: "us-central1-a",
+  storageMb: 64,
+  memoryMb: 16,
+  clients: {
+    ws: { publicKey: pairs.ws.getPublicKey(), publish: ["t.>"], subscribe: ["t.>"] },
+    add: { publicKey: pairs.add.getPublicKey(), publish: ["t.add"], subscribe: [] },
+  },
+};
+const fixedKeys = {
+  ...alone,
+  clients: {
+    ws: { ...alone.clients["ws"], publicKey: "UWS", publish: ["t.>"], subscribe: ["t.>"] },
+    add: { ...alone.clients["add"], publicKey: "UADD", publish: ["t.add"], subscribe: [] },
+  },
+};
+
+/** Replaces exactly one line, and fails if there is not exactly one such line. */
+function replaceLine(text: string, from: string, to: string): string {
+  assert.equal(text.split(from).length, 2, `"${from}" is there once`);
+  return text.replace(from, to);
+}
+
+/** The configuration as it runs on this machine: own ports (the helper sets them) and own folder. */
+function onThisMachine(text: string, folder: string): string {
+  return [
+    ["listen: 0.0.0.0:4222\n", "\n"],
+    ["http: 127.0.0.1:8222\n", "\n"],
+    ['store_dir: "/data"', `store_dir: ${JSON.stringify(folder)}`],
+  ].reduce((all, [from = "", to = ""]) => replaceLine(all, from, to), text);
+}
+
+describe("the text of nats-server's configuration", () => {
+  it("of one server is as it was reviewed", (t) => {
+    t.assert.snapshot(natsConfig(fixedKeys), { serializers: [String] });
+  });
+
+  it("of a node of three is as it was reviewed", (t) => {
+    const cluster = { name: "nats", addresses: ["10.16.0.2", "10.16.0.3", "10.16.0.4"] };
+    t.assert.snapshot(natsConfig({ ...fixedKeys, cluster }), { serializers: [String] });
+  });
+
+  it("is found valid by the server that is deployed", async () => {
+    const server = await provideNatsServer(thisMachine(console.error));
+    const folder = await mkdtemp(join(tmpdir(), "nats-config-"));
+    try {
+      const file = join(folder, "nats-server.conf");
+      for (const cluster of [undefined, { name: "nats", addresses: ["10.0.0.2", "10.0.0.3"] }]) {
+        await writeFile(file, natsConfig({ ...alone, ...(cluster ? { cluster } : {}) }));
+        await promisify(execFile)(server, ["-t", "-c", file]);
+        await writeFile(file, natsConfig(alone).replace("max_pending", "max_pendings"));
+        await assert.rejects(promisify(execFile)(server, ["-t", "-c", file]), /max_pendings/);
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+describe("a server with that configuration", () => {
+  let folder: string;
+  let server: NatsServer;
+  const open: NatsConnection[] = [];
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "nats-data-"));
+    server = await NatsServer.start({ config: onThisMachine(natsConfig(alone), folder) });
+  });
+  after(async () => {
+    await Promise.all(open.map((connection) => connection.close()));
+    await server[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function as(who: keyof typeof pairs | undefined): Promise<NatsConnection> {
+    const options: ConnectionOptions = { servers: server.url, reconnect: false };
+    if (who) options.authenticator = nkeyAuthenticator(pairs[who].getSeed());
+    const connection = await connect(options);
+    open.push(connection);
+    return connection;
+  }
+
+  const nothing = (): void => undefined;
+
+  /** The violations that the server answers with while `action` runs, in words. */
+  async function violations(
+    connection: NatsConnection,
+    action: () => void | Promise<void>,
+  ): Promise<string[]> {
+    const found: string[] = [];
+    const statuses: AsyncIterable<Status> = connection.status();
+    void (async () => {
+      for await (const { data, permissionContext } of statuses as AsyncIterable<
+        Status & { permissionContext?: { operation: string; subject: string } }
+      >) {
+        if (permissionContext) {
+          found.push(`${permissionContext.operation} ${permissionContext.subject}`);
+        } else found.push(JSON.stringify(data));
+      }
+    })();
+    await action();
+    // The server answers in order: behind the pong there is no violation left to come.
+    await connection.flush();
+    await new Promise((resolve) => setImmediate(resolve));
+    return found;
+  }
+
+  it("takes no client without a key", async () => {
+    await assert.rejects(as(undefined), { code: "AUTHORIZATION_VIOLATION" });
+  });
+
+  it("takes no client with another key", async () => {
+    const stranger = nkeyAuthenticator(createUser().getSeed());
+    await assert.rejects(
+      connect({ servers: server.url, reconnect: false, authenticator: stranger }),
+      { code: "AUTHORIZATION_VIOLATION" },
+    );
+  });
+
+  it("brings what add publishes on its topic to ws", async () => {
+    const [add, ws] = [await as("add"), await as("ws")];
+    const received: string[] = [];
+    ws.subscribe("t.add", { callback: (_, message) => received.push(message.string()) });
+    await ws.flush();
+    assert.deepEqual(
+      await violations(add, () => {
+        add.publish("t.add", "42");
+      }),
+      [],
+    );
+    await eventually("the message arrives", () => received.length > 0);
+    assert.deepEqual(received, ["42"]);
+  });
+
+  it("lets add publish nothing else and subscribe to nothing", async () => {
+    const add = await as("add");
+    const others = ["t.other", "t", "t.add.x", "$JS.API.INFO", "$SYS.REQ.SERVER.PING", "_INBOX.x"];
+    for (const subject of others) {
+      assert.deepEqual(
+        await violations(add, () => {
+          add.publish(subject, "x");
+        }),
+        [`publish ${subject}`],
+      );
+    }
+    for (const subject of ["t.add", "t.>", ">", "*", "$SYS.>", "_INBOX.>", "$JS.>"]) {
+      assert.deepEqual(
+        await violations(add, () => {
+          add.subscribe(subject, { callback: nothing });
+        }),
+        [`subscription ${subject}`],
+      );
+    }
+  });
+
+  it("lets ws publish and subscribe below t. and nowhere else", async () => {
+    const ws = await as("ws");
+    assert.deepEqual(
+      await violations(ws, () => {
+        ws.publish("t.chat", "x");
+        ws.publish("t.a.b", "x");
+        ws.subscribe("t.>", { callback: nothing });
+      }),
+      [],
+    );
+    for (const subject of [
+      "t",
+      "tt.x",
+      "$JS.API.STREAM.CREATE.x",
+      "$SYS.REQ.USER.INFO",
+      "_INBOX.x",
+    ]) {
+      assert.deepEqual(
+        await violations(ws, () => {
+          ws.publish(subject, "x");
+        }),
+        [`publish ${subject}`],
+      );
+    }
+    for (const subject of [">", "*", "*.x", "$SYS.>", "_INBOX.>", "$JS.>"]) {
+      assert.deepEqual(
+        await violations(ws, () => {
+          ws.subscribe(subject, { callback: nothing });
+        }),
+        [`subscription ${subject}`],
+      );
+    }
+  });
+
+  it("has JetStream on, for the account of the services, with its data in the given folder", async () => {
+    const varz = await server.monitor("/varz");
+    const { config } = varz["jetstream"] as { config: Record<string, unknown> };
+    assert.deepEqual(
+      [config["store_dir"], config["max_storage"], config["max_memory"], config["sync_always"]],
+      [join(folder, "jetstream"), 64 * 2 ** 20, 16 * 2 ** 20, true],
+    );
+    const account = (await server.monitor("/accountz?acc=APP"))["account_detail"];
+    assert.equal((account as { jetstream_enabled: boolean }).jetstream_enabled, true);
+  });
+
+  it("tells its clients of its end on SIGUSR2, the signal of the machine's stop", async () => {
+    await using other = await NatsServer.start({
+      config: natsConfig(alone)
+        .replace("listen: 0.0.0.0:4222", "")
+        .replace("http: 127.0.0.1:8222", "")
+        .replace('store_dir: "/data"', `store_dir: ${JSON.stringify(join(folder, "other"))}`),
+    });
+    const client = await connect({
+      servers: other.url,
+      authenticator: nkeyAuthenticator(pairs.ws.getSeed()),
+    });
+    open.push(client);
+    const types: string[] = [];
+    void (async () => {
+      for await (const status of client.status()) types.push(status.type);
+    })();
+    process.kill(other.pid, "SIGUSR2");
+    await eventually("the client hears of lame duck mode", () => types.includes("ldm"));
+  });
+});
+
+describe("three servers with that configuration", () => {
+  it("form a cluster with a JetStream leader, and do so again without one of them", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "nats-cluster-"));
+    const addresses = ["10.16.0.2", "10.16.0.3", "10.16.0.4"];
+    const ports = await Promise.all(addresses.map(() => freePort()));
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => rm(folder, { recursive: true, force: true }));
+    // Together, since a node is only healthy when it has found a leader.
+    const servers = await Promise.all(
+      addresses.map(async (_, index) => {
+        const text = natsConfig({
+          ...alone,
+          serverName: `nats-${index}`,
+          zone: `europe-west1-${["b", "c", "d"][index] ?? ""}`,
+          cluster: { name: "nats", addresses },
+        });
+        const translated = addresses.reduce(
+          (all, address, i) => replaceLine(all, `${address}:6222`, `127.0.0.1:${ports[i] ?? 0}`),
+          replaceLine(text, "listen: 0.0.0.0:6222", `listen: 127.0.0.1:${ports[index] ?? 0}`),
+        );
+        return stack.use(
+          await NatsServer.start({ config: onThisMachine(translated, join(folder, `${index}`)) }),
+        );
+      }),
+    );
+
+    const leaderOf = async (server: NatsServer): Promise<string | undefined> => {
+      const meta = (await server.monitor("/jsz"))["meta_cluster"] as
+        { leader?: string; cluster_size: number } | undefined;
+      return meta?.cluster_size === 3 ? meta.leader : undefined;
+    };
+    const agreed = (among: readonly NatsServer[]): Promise<string> =>
+      eventually("all nodes name the same leader", async () => {
+        const [first, ...others] = await Promise.all(among.map(leaderOf));
+        return others.every((leader) => leader === first) ? first : undefined;
+      });
+    const leader = await agreed(servers);
+    assert.match(leader, /^nats-[012]$/);
+
+    const left = servers.filter((_, index) => leader !== `nats-${index}`);
+    await servers[Number(leader.at(-1))]?.signal("SIGKILL");
+    const next = await eventually("another leader is found", async () => {
+      const now = await agreed(left);
+      return now !== leader && now;
+    });
+    assert.match(next, /^nats-[012]$/);
+  });
+});
