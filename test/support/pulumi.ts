@@ -31,9 +31,9 @@ export interface Recording<T> {
   /** In the order of registration. */
   readonly resources: readonly Registered[];
   /** All resources of a type; the type may be given by its end, for example `Bucket`. */
-  all(type: string): Registered[];
+  readonly all: (type: string) => Registered[];
   /** The only resource of the type, or the one with that name. Fails when there is another number. */
-  one(type: string, name?: string): Registered;
+  readonly one: (type: string, name?: string) => Registered;
 }
 
 export interface RecordOptions {

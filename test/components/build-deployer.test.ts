@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import * as serviceaccount from "@pulumi/gcp/serviceaccount/index.js";
+import { BuildDeployer, type BuildDeployerArgs } from "../../components/build-deployer.ts";
+import { SourceBucket } from "../../components/source-bucket.ts";
+import { record, type Registered, valueOf } from "../support/pulumi.ts";
+
+function declare(change: Partial<BuildDeployerArgs> = {}): BuildDeployer {
+  const account = (service: string) =>
+    new serviceaccount.Account(`${service}-account`, {
+      project: "my-project",
+      accountId: `${service}-service`,
+    });
+  return new BuildDeployer("deployer", {
+    project: "my-project",
+    region: "europe-west3",
+    runtimeAccounts: { add: account("add"), ws: account("ws") },
+    sourceBucket: new SourceBucket("sources", { project: "my-project", location: "europe-west3" }),
+    protect: true,
+    ...change,
+  });
+}
+
+const grant = ({ inputs }: Registered): string =>
+  `${String(inputs["member"])} ${String(inputs["role"])} on ${String(
+    inputs["serviceAccountId"] ?? inputs["bucket"] ?? inputs["project"],
+  )}`;
+
+function grantsOf(resources: readonly Registered[]): string[] {
+  return resources
+    .filter(({ inputs }) => inputs["role"] !== undefined)
+    .map(grant)
+    .sort();
+}
+
+const rightsOf = (member: string): string[] =>
+  [
+    ...[
+      "appengine.appAdmin",
+      "artifactregistry.reader",
+      "cloudbuild.builds.builder",
+      "cloudbuild.builds.editor",
+      "compute.networkUser",
+      "compute.viewer",
+      "datastore.viewer",
+      "iam.securityReviewer",
+      "iam.serviceAccountViewer",
+      "secretmanager.viewer",
+      "serviceusage.serviceUsageViewer",
+      "vpcaccess.user",
+      "vpcaccess.viewer",
+    ].map((role) => `${member} roles/${role} on my-project`),
+    ...["add", "ws"].map(
+      (service) =>
+        `${member} roles/iam.serviceAccountUser on projects/my-project/serviceAccounts/${service}-service@my-project.iam.gserviceaccount.com`,
+    ),
+    `${member} roles/storage.objectAdmin on my-project-app-sources`,
+    `${member} roles/storage.objectAdmin on my-project-pulumi-state`,
+  ].sort();
+
+const deployer = "serviceAccount:deployer@my-project.iam.gserviceaccount.com";
+const legacy = "serviceAccount:123456789@cloudbuild.gserviceaccount.com";
+
+describe("BuildDeployer", () => {
+  it("gives its account exactly these rights, and to act as the runtime accounts only", async () => {
+    const { resources, result } = await record(() => declare());
+    assert.deepEqual(grantsOf(resources), rightsOf(deployer));
+    assert.equal(await valueOf(result.email), "deployer@my-project.iam.gserviceaccount.com");
+  });
+
+  it("gives the project's legacy build account the same rights where it is told to", async () => {
+    const { resources } = await record(() =>
+      declare({ legacyBuildAccount: { projectNumber: "123456789" } }),
+    );
+    assert.deepEqual(grantsOf(resources), [...rightsOf(deployer), ...rightsOf(legacy)].sort());
+  });
+
+  it("never makes the deployer as powerful as an owner", async () => {
+    const { resources } = await record(() => declare());
+    for (const line of grantsOf(resources)) {
+      assert.doesNotMatch(
+        line,
+        /roles\/(owner|editor|iam\.serviceAccount(Admin|TokenCreator|KeyAdmin)|resourcemanager\.|secretmanager\.secretAccessor)/,
+      );
+    }
+  });
+
+  it("keeps the state with all its versions, also when the stack goes", async () => {
+    const { one, result } = await record(() => declare());
+    const state = one("Bucket", "deployer-state");
+    assert.deepEqual(state.inputs, {
+      project: "my-project",
+      name: "my-project-pulumi-state",
+      location: "europe-west3",
+      uniformBucketLevelAccess: true,
+      publicAccessPrevention: "enforced",
+      versioning: { enabled: true },
+      lifecycleRules: [
+        {
+          action: { type: "Delete" },
+          condition: { numNewerVersions: 100, withState: "ARCHIVED" },
+        },
+      ],
+      forceDestroy: false,
+    });
+    assert.equal(state.protect, true);
+    assert.equal(state.retainOnDelete, true);
+    assert.equal(result.backendUrl, "gs://my-project-pulumi-state");
+  });
+
+  it("has a repository whose tags cannot be moved", async () => {
+    const { one, result } = await record(() => declare());
+    const images = one("Repository");
+    assert.deepEqual(images.inputs, {
+      project: "my-project",
+      location: "europe-west3",
+      repositoryId: "services",
+      format: "DOCKER",
+      description: "Images of flexible services, deployed by digest",
+      dockerConfig: { immutableTags: true },
+    });
+    assert.equal(images.deleteBeforeReplace, true);
+    assert.equal(result.imageRepository, "europe-west3-docker.pkg.dev/my-project/services");
+  });
+
+  it("needs no output of the cloud to declare all of it in a preview", async () => {
+    const { all, resources } = await record(() => declare(), { preview: true });
+    assert.equal(all("Bucket").length, 2);
+    assert.equal(resources.filter(({ inputs }) => inputs["role"] !== undefined).length, 17);
+  });
+
+  it("refuses the project's id in place of its number", async () => {
+    const registered: Registered[] = [];
+    await assert.rejects(
+      record(
+        () => declare({ legacyBuildAccount: { projectNumber: "my-project" } }),
+        {},
+        registered,
+      ),
+      {
+        message: [
+          'BuildDeployer "deployer" cannot be declared:',
+          '  - legacyBuildAccount.projectNumber: "my-project" is no project number; digits, not the project\'s id',
+        ].join("\n"),
+      },
+    );
+    assert(!registered.some(({ name }) => name.startsWith("deployer")));
+  });
+});
