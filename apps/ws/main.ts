@@ -1,0 +1,38 @@
+import { connectBus } from "../lib/connect.ts";
+import { readNatsSettings } from "../lib/environment.ts";
+import { runService } from "../lib/service.ts";
+import { defaultGatewayLimits, Gateway } from "./gateway.ts";
+
+/** What clients get to answer the close frame; the whole stop must fit into two seconds. */
+const closeGraceMs = 1_000;
+
+runService({
+  name: "ws",
+  read: (reader) => ({
+    ...readNatsSettings(reader),
+    maxWebsockets: reader.integer("MAX_WEBSOCKETS", "how many websockets one instance holds", {
+      min: 1,
+      max: 1_000_000,
+      fallback: defaultGatewayLimits.maxWebsockets,
+    }),
+  }),
+  build: ({ settings, log }) => {
+    const bus = connectBus(settings, log);
+    const gateway = new Gateway({
+      bus,
+      log,
+      project: settings.project,
+      limits: { maxWebsockets: settings.maxWebsockets },
+    });
+    return {
+      handler: gateway.handler,
+      attach: (server) => {
+        gateway.attach(server);
+      },
+      stop: async () => {
+        await gateway.stop(closeGraceMs);
+        await bus.close();
+      },
+    };
+  },
+});

@@ -1,0 +1,139 @@
+import type { Duplex } from "node:stream";
+
+import type { WebSocket } from "ws";
+
+import { BusError } from "../lib/bus.ts";
+import type { Broker } from "./broker.ts";
+import { type Closing, closings } from "./close-codes.ts";
+import type { Patient } from "./heartbeat.ts";
+import type { Member } from "./hub.ts";
+import { Writer } from "./writer.ts";
+
+export interface RawLimits {
+  /** What may wait for one peer that reads slowly. */
+  readonly maxBacklogBytes: number;
+  /** How long a peer may take to answer a close frame before its socket is cut. */
+  readonly closeGraceMs: number;
+  /** The same for one that reads too slowly: its close frame waits behind its backlog. */
+  readonly slowGraceMs: number;
+}
+
+export interface RawConnectionOptions {
+  readonly websocket: WebSocket;
+  /** The socket below; messages are written to it in whole frames beside those of the library. */
+  readonly socket: Duplex;
+  readonly topic: string;
+  readonly broker: Broker;
+  readonly limits: RawLimits;
+  /**
+   * Called once, when nothing more will come from or go to the peer, with the reason when it was this
+   * side that closed.
+   */
+  readonly onClose: (connection: RawConnection, closing: Closing | undefined) => void;
+  /** Called when the peer must not send more until `resume`. */
+  readonly onPause: (connection: RawConnection) => void;
+}
+
+/** One websocket of the raw endpoint: what it sends is published, what is published it receives. */
+export class RawConnection implements Member, Patient {
+  readonly topic: string;
+  readonly #websocket: WebSocket;
+  readonly #writer: Writer;
+  readonly #broker: Broker;
+  readonly #limits: RawLimits;
+  readonly #onPause: (connection: RawConnection) => void;
+  #answered = true;
+  #closing: Closing | undefined;
+  #cut: NodeJS.Timeout | undefined;
+  #ticket = 0;
+
+  constructor(options: RawConnectionOptions) {
+    const { websocket, socket, limits } = options;
+    this.topic = options.topic;
+    this.#websocket = websocket;
+    this.#broker = options.broker;
+    this.#limits = limits;
+    this.#onPause = options.onPause;
+    this.#writer = new Writer(socket, limits.maxBacklogBytes, () => {
+      this.close(closings.slow, limits.slowGraceMs);
+    });
+    websocket.on("message", (data, isBinary) => {
+      // The server keeps ws's default binary type, in which a message is one Buffer.
+      if (Buffer.isBuffer(data)) this.#take(data, isBinary);
+    });
+    websocket.on("pong", () => {
+      this.#answered = true;
+    });
+    websocket.on("error", () => {
+      // A broken frame, a text that is no UTF-8 or too long: the library closes with the right code.
+      this.#writer.end();
+      this.#cutAfter(limits.closeGraceMs);
+    });
+    websocket.on("close", () => {
+      clearTimeout(this.#cut);
+      this.#writer.end();
+      options.onClose(this, this.#closing);
+    });
+  }
+
+  /** The ticket of its last publication, 0 if there was none. */
+  get ticket(): number {
+    return this.#ticket;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#writer.write(bytes);
+  }
+
+  beat(): void {
+    if (this.#websocket.isPaused) return;
+    if (!this.#answered) {
+      this.#websocket.terminate();
+      return;
+    }
+    this.#answered = false;
+    // A ping behind a backlog would only make it longer; the peer's silence tells the same.
+    if (this.#websocket.readyState === this.#websocket.OPEN) this.#websocket.ping();
+  }
+
+  /** Takes messages from the peer again. */
+  resume(): void {
+    this.#websocket.resume();
+  }
+
+  /** Says goodbye and cuts the socket when the peer does not answer in time. */
+  close(closing: Closing, graceMs = this.#limits.closeGraceMs): void {
+    if (this.#closing !== undefined) return;
+    this.#closing = closing;
+    this.#writer.end();
+    this.#websocket.close(closing.code, closing.reason);
+    // A paused socket would not see the peer's answer.
+    this.#websocket.resume();
+    this.#cutAfter(graceMs);
+  }
+
+  #cutAfter(graceMs: number): void {
+    this.#cut ??= setTimeout(() => {
+      this.#websocket.terminate();
+    }, graceMs);
+  }
+
+  #take(message: Buffer, isBinary: boolean): void {
+    if (this.#closing !== undefined) return;
+    if (isBinary) {
+      this.close(closings.binary);
+      return;
+    }
+    try {
+      this.#ticket = this.#broker.publish(this.topic, message);
+    } catch (error) {
+      if (!(error instanceof BusError)) throw error;
+      this.close(error.code === "too_large" ? closings.tooLarge : closings.lost);
+      return;
+    }
+    if (this.#broker.full && !this.#websocket.isPaused) {
+      this.#websocket.pause();
+      this.#onPause(this);
+    }
+  }
+}

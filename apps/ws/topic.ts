@@ -1,0 +1,30 @@
+/** The most characters that a topic may have. */
+export const maxTopicCharacters = 255;
+
+/** Every topic lives below this prefix, so that none can name a subject of NATS's own. */
+const prefix = "t.";
+
+/** Wildcards, what begins a system subject, and whatever would end a subject in NATS's protocol. */
+const forbidden = /[*>$\s\p{Cc}\p{Cs}]/u;
+
+/**
+ * Why a text cannot be a topic; undefined when it can.
+ * A topic is one or more tokens with dots between them.
+ */
+export function topicProblem(topic: string): string | undefined {
+  if (topic === "") return "the topic is empty";
+  if (Array.from(topic).length > maxTopicCharacters) {
+    return `the topic is longer than ${maxTopicCharacters} characters`;
+  }
+  if (forbidden.test(topic)) {
+    return "the topic holds one of * > $, white space or a control character";
+  }
+  if (topic.split(".").includes(""))
+    return "the topic begins or ends with a dot or has two in a row";
+  return undefined;
+}
+
+/** The NATS subject of a topic that has no problem. */
+export function topicSubject(topic: string): string {
+  return `${prefix}${topic}`;
+}

@@ -1,0 +1,111 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+
+import { connect, type NatsConnection } from "nats";
+import { WebSocket } from "ws";
+
+import { createLog } from "../../apps/lib/log.ts";
+import { NatsBus, type NatsBusLimits } from "../../apps/lib/nats-bus.ts";
+import { Gateway, type GatewayLimits } from "../../apps/ws/gateway.ts";
+import { eventually } from "./eventually.ts";
+import { NatsServer } from "./nats.ts";
+
+/** A log that keeps its lines. */
+export function collectingLog(): { log: ReturnType<typeof createLog>; lines: string[] } {
+  const lines: string[] = [];
+  const log = createLog(
+    { service: "test", version: undefined, instance: undefined },
+    { sink: { write: (line) => lines.push(line) }, readable: false },
+  );
+  return { log, lines };
+}
+
+/** A gateway in this process, with a nats-server of its own and a client to publish with. */
+export interface RunningGateway extends AsyncDisposable {
+  readonly gateway: Gateway;
+  readonly bus: NatsBus;
+  readonly nats: NatsServer;
+  readonly publisher: NatsConnection;
+  readonly port: number;
+  readonly lines: readonly string[];
+  url(topic: string): string;
+}
+
+export async function startGateway({
+  limits = {},
+  busLimits = {},
+  config = "",
+}: {
+  limits?: Partial<GatewayLimits>;
+  busLimits?: Partial<NatsBusLimits>;
+  config?: string;
+} = {}): Promise<RunningGateway> {
+  const nats = await NatsServer.start({ config });
+  const { log, lines } = collectingLog();
+  const bus = new NatsBus({ name: "gateway", servers: [nats.url], log, limits: busLimits });
+  const gateway = new Gateway({ bus, log, limits });
+  const server = createServer(gateway.handler);
+  gateway.attach(server);
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", 4_096, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  const publisher = await connect({ servers: nats.url, reconnectTimeWait: 50 });
+  await eventually("the gateway is connected to NATS", () => bus.connected);
+  return {
+    gateway,
+    bus,
+    nats,
+    publisher,
+    port,
+    lines,
+    url: (topic) => `ws://127.0.0.1:${port}/ws/${topic}`,
+    async [Symbol.asyncDispose]() {
+      await publisher.close();
+      await gateway.stop(50);
+      await bus.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await nats[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A websocket client that remembers what it received and how it was closed. */
+export class Client {
+  readonly websocket: WebSocket;
+  readonly messages: string[] = [];
+  closed: { code: number; reason: string } | undefined;
+
+  constructor(websocket: WebSocket) {
+    this.websocket = websocket;
+    websocket.on("message", (data, isBinary) => {
+      if (isBinary || !Buffer.isBuffer(data)) throw new Error("not a text frame");
+      this.messages.push(data.toString("utf8"));
+    });
+    websocket.on("close", (code, reason) => {
+      this.closed = { code, reason: reason.toString("utf8") };
+    });
+    websocket.on("error", () => undefined);
+  }
+
+  /** Resolves once the upgrade was granted. */
+  static async open(url: string, options: WebSocket.ClientOptions = {}): Promise<Client> {
+    const websocket = new WebSocket(url, { perMessageDeflate: false, ...options });
+    const client = new Client(websocket);
+    await new Promise<void>((resolve, reject) => {
+      websocket.once("open", resolve);
+      websocket.once("error", reject);
+    });
+    return client;
+  }
+
+  async received(count: number): Promise<string[]> {
+    await eventually(`${count} messages arrive`, () => this.messages.length >= count);
+    return this.messages;
+  }
+
+  async closing(): Promise<{ code: number; reason: string }> {
+    return eventually("the websocket is closed", () => this.closed);
+  }
+}
