@@ -1,0 +1,17 @@
+import { join } from "node:path";
+
+import { runService } from "../lib/service.ts";
+import { createWebApp } from "./app.ts";
+import { readSite } from "./site.ts";
+
+runService({
+  name: "web",
+  read: () => ({}),
+  build: ({ settings, log }) => ({
+    handler: createWebApp({
+      site: readSite(join(import.meta.dirname, "page")),
+      log,
+      project: settings.project,
+    }),
+  }),
+});
