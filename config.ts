@@ -5,9 +5,9 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { hasRoomFor, natsProblems } from "./components/nats-arguments.ts";
-import { isUserKey } from "./components/nkey.ts";
-import { connectorMachineTypes, networkProblems } from "./components/private-network.ts";
+import { natsProblems } from "./components/nats-arguments.ts";
+import { hideSeeds, isUserKey } from "./components/nkey.ts";
+import { networkProblems } from "./components/private-network.ts";
 
 /** The namespace of this project's own keys. */
 export const namespace = "appengine-realtime";
@@ -21,6 +21,7 @@ const integer = (min: number, max: number) => {
   const error = `a whole number from ${min} to ${max}`;
   return z.int({ error }).min(min, { error }).max(max, { error });
 };
+const wholeNumber = z.int({ error: "a whole number" });
 const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
   z.enum(values, { error: values.join(", ") });
 const memory = z
@@ -70,9 +71,9 @@ export const schemas = {
     flexRange: text("an IPv4 range"),
     connector: object({
       range: text("a /28 range"),
-      minInstances: integer(2, 9),
-      maxInstances: integer(3, 10),
-      machineType: oneOf(connectorMachineTypes),
+      minInstances: wholeNumber,
+      maxInstances: wholeNumber,
+      machineType: text("a machine type, e.g. e2-micro"),
     }),
   }),
   nats: object({
@@ -80,8 +81,8 @@ export const schemas = {
     imageDigest: text("sha256:… of the image").exactOptional(),
     zones: z.array(text("a zone"), { error: "a list of 1 zone, or of 3 for a cluster" }),
     machineType: text("a machine type, e.g. e2-small"),
-    diskGb: integer(10, 65536),
-    memoryMb: integer(16, 1_000_000),
+    diskGb: wholeNumber,
+    memoryMb: wholeNumber,
   }),
   natsKeys: object({ add: userKey(), ws: userKey() }),
   web: standardService,
@@ -184,7 +185,9 @@ function decodeText(
   return "";
 }
 
-/** What no schema of a single key can see. Each check runs when the parts that it needs are there. */
+/** What is more than the type of a value: ranges, and how values fit together. The components know it, and
+ * are asked here too, so that all mistakes come at once. Each check runs when the parts that it needs
+ * have the right type. */
 function relations(values: Partial<Decoded>, region: string): string[] {
   const problems: string[] = [];
   const { location, network, nats, natsKeys, web, add, ws } = values;
@@ -201,12 +204,6 @@ function relations(values: Partial<Decoded>, region: string): string[] {
   }
   if (nats && region !== "") {
     problems.push(...natsProblems(nats, region).map((p) => `${namespace}:nats.${p}`));
-  }
-  if (network && nats && !hasRoomFor(network.natsRange, nats.zones.length)) {
-    problems.push(
-      `${namespace}:network.natsRange: "${network.natsRange}"; allowed: a range with room for ` +
-        `${nats.zones.length} nodes beside the 4 addresses that the cloud keeps`,
-    );
   }
   if (natsKeys && natsKeys.add === natsKeys.ws) {
     problems.push(
@@ -251,7 +248,7 @@ function explain(key: string, value: unknown, issue: z.core.$ZodIssue): string[]
 }
 
 function describe(key: string, value: unknown): string {
-  return value === undefined ? `${key}: is missing` : `${key}: ${JSON.stringify(value)}`;
+  return `${key}: ${value === undefined ? "is missing" : hideSeeds(JSON.stringify(value))}`;
 }
 
 function deepFreeze<T>(value: T): T {

@@ -1,7 +1,7 @@
 /** What a NatsServer is told about its machines and clients, and what may be wrong with it. */
-import { parseRange, sizeOf } from "./cidr.ts";
+import { parseRange } from "./cidr.ts";
 import type { NatsClient } from "./nats-config.ts";
-import { isUserKey } from "./nkey.ts";
+import { hideSeeds, isUserKey } from "./nkey.ts";
 
 /** What the machines are like. */
 export interface NatsMachines {
@@ -22,9 +22,8 @@ export interface NatsMachines {
   readonly memoryMb: number;
 }
 
-/** The network, the router and two more addresses of a subnet are not free; nodes begin at this one. */
+/** Nodes take the addresses from this one on: the network and its router have those before. */
 export const firstNodeAddress = 2;
-const reservedAddresses = 4;
 
 /** What is wrong with the machines, each as `field: what is wrong; what is allowed`. */
 export function natsProblems(machines: NatsMachines, region: string): string[] {
@@ -70,7 +69,7 @@ export function clientProblems(clients: Readonly<Record<string, NatsClient>>): s
   for (const [service, { publicKey }] of Object.entries(clients)) {
     if (!isUserKey(publicKey)) {
       problems.push(
-        `clients.${service}.publicKey: "${publicKey}"; allowed: a user's public NKey (U and 55 more characters)`,
+        `clients.${service}.publicKey: "${hideSeeds(publicKey)}"; allowed: a user's public NKey (U and 55 more characters)`,
       );
     }
     const other = seen.get(publicKey);
@@ -84,10 +83,12 @@ export function clientProblems(clients: Readonly<Record<string, NatsClient>>): s
   return problems;
 }
 
-/** True when a subnet of this range has addresses for so many nodes. */
-export function hasRoomFor(range: string, nodes: number): boolean {
-  const parsed = parseRange(range);
-  return parsed !== undefined && nodes + reservedAddresses <= sizeOf(parsed);
+/** What is wrong with the range of the subnet, as `argument: what is wrong; what is allowed`. */
+export function rangeProblems(text: string): string[] {
+  // A /29 has eight addresses: three nodes beside the four that the cloud keeps.
+  return (parseRange(text)?.prefix ?? 32) <= 29
+    ? []
+    : [`network.range: "${text}"; allowed: an IPv4 range of a /29 or more`];
 }
 
 /** What is wrong with the name that all other names derive from. */

@@ -9,9 +9,9 @@ import { addressAt, parseRange } from "./cidr.ts";
 import {
   clientProblems,
   firstNodeAddress,
-  hasRoomFor,
   nameProblems,
   natsProblems,
+  rangeProblems,
   type NatsMachines,
 } from "./nats-arguments.ts";
 import { dataDeviceName, natsCloudInit } from "./nats-cloud-init.ts";
@@ -67,9 +67,7 @@ export class NatsServer extends pulumi.ComponentResource {
       ...nameProblems(name),
       ...natsProblems(args, args.region),
       ...clientProblems(args.clients),
-      ...(hasRoomFor(args.network.range, args.zones.length)
-        ? []
-        : [`network.range: "${args.network.range}" has no room for ${args.zones.length} nodes`]),
+      ...rangeProblems(args.network.range),
     ]);
     super("appengine-realtime:nats:NatsServer", name, {}, opts);
     this.#name = name;

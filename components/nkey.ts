@@ -1,4 +1,4 @@
-/** Public NKeys of users, checked as the server checks them. */
+/** NKeys: public ones of users, checked as the server checks them, and seeds, which nothing may show. */
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
@@ -22,6 +22,11 @@ export function isUserKey(text: string): boolean {
   }
   const [low = 0, high = 0] = bytes.slice(33);
   return bytes[0] === 20 << 3 && crc16(bytes.slice(0, 33)) === low + high * 256;
+}
+
+/** The text without the seeds in it: one that was put where a public key belongs must not be repeated. */
+export function hideSeeds(text: string): string {
+  return text.replaceAll(/S[A-Z2-7]{57}/g, "S…(a seed, which is secret: replace the pair)");
 }
 
 /** CRC-16 with polynomial 0x1021 and start value 0 (XMODEM), as NKeys use it. */

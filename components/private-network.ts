@@ -5,8 +5,7 @@ import { refuseProblems } from "./arguments.ts";
 import { isPrivate, overlap, parseRange, type AddressRange } from "./cidr.ts";
 import { childOf } from "./options.ts";
 
-export const connectorMachineTypes = ["f1-micro", "e2-micro", "e2-standard-4"] as const;
-export type ConnectorMachineType = (typeof connectorMachineTypes)[number];
+const connectorMachineTypes: readonly string[] = ["f1-micro", "e2-micro", "e2-standard-4"];
 
 /** The address ranges of the network and the size of its connector. */
 export interface NetworkLayout {
@@ -22,8 +21,8 @@ export interface NetworkLayout {
     readonly minInstances: number;
     /** 3–10 and above `minInstances`. **A smaller number than before replaces the connector.** */
     readonly maxInstances: number;
-    /** Can be changed in place. */
-    readonly machineType: ConnectorMachineType;
+    /** `f1-micro`, `e2-micro` or `e2-standard-4`; can be changed in place. */
+    readonly machineType: string;
   };
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createAccount, createUser } from "nkeys.js";
-import { isUserKey } from "../../components/nkey.ts";
+import { hideSeeds, isUserKey } from "../../components/nkey.ts";
 
 describe("a public NKey of a user", () => {
   it("is told from everything else that the library makes", () => {
@@ -20,5 +20,15 @@ describe("a public NKey of a user", () => {
     assert(!isUserKey(`${key}A`));
     assert(!isUserKey(key.toLowerCase()));
     assert(!isUserKey(""));
+  });
+});
+
+describe("a seed", () => {
+  it("is taken out of whatever text it is in", () => {
+    const pair = createUser();
+    const seed = new TextDecoder().decode(pair.getSeed());
+    const text = `natsKeys.add: "${seed}"`;
+    assert.equal(hideSeeds(text), 'natsKeys.add: "S…(a seed, which is secret: replace the pair)"');
+    assert.equal(hideSeeds(pair.getPublicKey()), pair.getPublicKey());
   });
 });

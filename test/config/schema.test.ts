@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { parse } from "yaml";
+import { z } from "zod";
+import { decodeSettings, namespace, schemas } from "../../config.ts";
+import { readStackFile, stackNames } from "../../local/engine/stack-file.ts";
+import { natsServerVersion } from "../../local/tools/nats-server.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const read = (file: string): string => readFileSync(join(root, file), "utf8");
+const project = parse(read("Pulumi.yaml")) as {
+  readonly name: string;
+  readonly config: Readonly<Record<string, { type: string; description?: string }>>;
+};
+
+/** The word that Pulumi.yaml has for values that a schema takes. */
+function typeOf(schema: z.ZodType): string {
+  if (schema instanceof z.ZodString || schema instanceof z.ZodEnum) return "string";
+  if (schema instanceof z.ZodBoolean) return "boolean";
+  if (schema instanceof z.ZodObject) return "object";
+  return assert.fail(`no word for ${schema.type}`);
+}
+
+/** Every field that a stack may set, e.g. `network.connector.range`; those that it may leave out with a `?`. */
+function fields(path: string, schema: z.core.$ZodType): string[] {
+  if (schema instanceof z.ZodExactOptional) return [`${path}?`];
+  if (!(schema instanceof z.ZodObject)) return [path];
+  return Object.entries(schema.shape).flatMap(([key, inner]) =>
+    fields(`${path}.${key}`, inner as z.core.$ZodType),
+  );
+}
+
+describe("Pulumi.yaml", () => {
+  it("declares exactly the keys that the program reads, each with its type and a description", () => {
+    assert.equal(project.name, namespace);
+    assert.deepEqual(
+      Object.entries(project.config).map(([key, { type }]) => [key, type]),
+      Object.entries(schemas).map(([key, schema]) => [key, typeOf(schema)]),
+    );
+    for (const [key, declaration] of Object.entries(project.config)) {
+      assert((declaration.description ?? "").length > 20, `${key} has a description`);
+      // A default here would be a second place for a value, and only the CLI would know of it.
+      assert.deepEqual(Object.keys(declaration), ["type", "description"]);
+    }
+  });
+});
+
+describe("the stack files", () => {
+  it("are those of dev, local and prod", () => {
+    assert.deepEqual(stackNames(root), ["dev", "local", "prod"]);
+  });
+
+  for (const stack of stackNames(root)) {
+    it(`Pulumi.${stack}.yaml is a right one, with every key and no other`, () => {
+      const settings = decodeSettings(readStackFile(root, stack).config);
+      const given = parse(read(`Pulumi.${stack}.yaml`)) as { config: Record<string, unknown> };
+      assert.deepEqual(Object.keys(given.config), [
+        "gcp:project",
+        "gcp:region",
+        ...Object.keys(schemas).map((key) => `${namespace}:${key}`),
+      ]);
+      assert.equal(settings.nats.version, natsServerVersion, "tests run what is deployed");
+    });
+  }
+
+  it("use ranges and keys of their own, so that no stack can be taken for another", () => {
+    const all = stackNames(root).map((stack) => decodeSettings(readStackFile(root, stack).config));
+    for (const values of [
+      all.map(({ project: id }) => id),
+      all.flatMap(({ natsKeys }) => Object.values(natsKeys)),
+      all.flatMap(({ network }) => [network.natsRange, network.flexRange, network.connector.range]),
+    ]) {
+      assert.equal(new Set(values).size, values.length, JSON.stringify(values));
+    }
+  });
+});
+
+describe("docs/config.md", () => {
+  it("explains every field of every key, says which may be left out, and names no other", () => {
+    const rows = [...read("docs/config.md").matchAll(/^\| `([^`]+)`( \(optional\))? +\|/gm)];
+    const documented = rows.map(([, field = "", optional]) => field + (optional ? "?" : ""));
+    const expected = Object.entries(schemas).flatMap(([key, schema]) => fields(key, schema));
+    assert.deepEqual(documented, ["gcp:project", "gcp:region", ...expected]);
+  });
+});

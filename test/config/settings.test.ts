@@ -1,0 +1,331 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createUser } from "nkeys.js";
+import { decodeSettings, namespace, readSettings } from "../../config.ts";
+
+const keys = { add: createUser().getPublicKey(), ws: createUser().getPublicKey() };
+
+/** A right value for every key, as a program would want to write it. */
+const right = {
+  location: "us-central",
+  protect: false,
+  adopt: { application: false, database: false },
+  network: {
+    natsRange: "10.8.0.0/28",
+    flexRange: "10.8.4.0/22",
+    connector: {
+      range: "10.8.1.0/28",
+      minInstances: 2,
+      maxInstances: 3,
+      machineType: "e2-micro",
+    },
+  },
+  nats: {
+    version: "2.15.1",
+    zones: ["us-central1-a"],
+    machineType: "e2-small",
+    diskGb: 10,
+    memoryMb: 256,
+  },
+  natsKeys: keys,
+  web: { scaling: { instanceClass: "F1", minInstances: 0, maxInstances: 2 } },
+  add: { scaling: { instanceClass: "F1", minInstances: 0, maxInstances: 2 } },
+  ws: {
+    machine: { cpu: 1, memoryGb: 0.6, diskGb: 10 },
+    scaling: { minInstances: 1, maxInstances: 2 },
+  },
+  build: {},
+};
+
+/** The settings as Pulumi hands them over. Undefined takes a key away. */
+function raw(
+  changes: Record<string, unknown> = {},
+  gcp: Record<string, string | undefined> = {},
+): Record<string, string> {
+  const own = Object.entries({ ...right, ...changes }).map(
+    ([key, value]: [string, unknown]): [string, string | undefined] => [
+      `${namespace}:${key}`,
+      typeof value === "string" || value === undefined ? value : JSON.stringify(value),
+    ],
+  );
+  const all = { "gcp:project": "my-project", "gcp:region": "us-central1", ...gcp };
+  const texts: Record<string, string> = {};
+  for (const [key, value] of [...Object.entries(all), ...own]) {
+    if (value !== undefined) texts[key] = value;
+  }
+  return texts;
+}
+
+/** The problems that the settings are refused with. */
+function problemsOf(settings: Record<string, string>): string[] {
+  try {
+    decodeSettings(settings);
+  } catch (error) {
+    const [first, ...lines] = (error as Error).message.split("\n");
+    assert.equal(first, "The settings of this stack are wrong:");
+    return lines.map((line) => line.replace(/^ {2}- /, "").replace(`${namespace}:`, ""));
+  }
+  return assert.fail("the settings were accepted");
+}
+const refused = (changes: Record<string, unknown>, gcp?: Record<string, string | undefined>) =>
+  problemsOf(raw(changes, gcp));
+
+describe("settings", () => {
+  it("are decoded into plain values with what derives from them", () => {
+    assert.deepEqual(decodeSettings(raw()), {
+      ...right,
+      project: "my-project",
+      region: "us-central1",
+      databaseLocation: "nam5",
+    });
+  });
+
+  it("keep what is optional and given", () => {
+    const imageDigest = `sha256:${"0".repeat(64)}`;
+    const image = `europe-docker.pkg.dev/p/services/ws@${imageDigest}`;
+    const settings = decodeSettings(
+      raw({
+        nats: { ...right.nats, imageDigest },
+        web: { ...right.web, trafficVersion: "v0123456789" },
+        ws: { ...right.ws, image },
+        build: { legacyProjectNumber: "123456789012" },
+      }),
+    );
+    assert.equal(settings.nats.imageDigest, imageDigest);
+    assert.equal(settings.web.trafficVersion, "v0123456789");
+    assert.equal(settings.ws.image, image);
+    assert.equal(settings.build.legacyProjectNumber, "123456789012");
+  });
+
+  it("are frozen through and through", () => {
+    const settings = decodeSettings(raw());
+    assert(Object.isFrozen(settings));
+    assert.throws(() => {
+      Object.assign(settings.network.connector, { range: "10.0.0.0/28" });
+    }, TypeError);
+    assert.throws(() => {
+      settings.nats.zones.push("us-central1-b");
+    }, TypeError);
+  });
+
+  it("take the region and the database of each location from the location", () => {
+    const of = (location: string, region: string) =>
+      decodeSettings(
+        raw(
+          { location, nats: { ...right.nats, zones: [`${region}-b`] } },
+          { "gcp:region": region },
+        ),
+      ).databaseLocation;
+    assert.equal(of("europe-west", "europe-west1"), "eur3");
+    assert.equal(of("us-central", "us-central1"), "nam5");
+    assert.equal(of("asia-south1", "asia-south1"), "asia-south1");
+  });
+
+  it("leave the keys of other namespaces alone", () => {
+    decodeSettings({ ...raw(), "gcp:zone": "x", "pulumi:tags": "{}" });
+  });
+
+  it("are taken from Pulumi's configuration of the running program", async () => {
+    const pulumi = await import("@pulumi/pulumi");
+    pulumi.runtime.setAllConfig(raw({ protect: true }));
+    assert.equal(readSettings().protect, true);
+  });
+});
+
+describe("wrong settings", () => {
+  it("are all reported at once, each with its key, its value and what is allowed", () => {
+    assert.deepEqual(
+      problemsOf({
+        ...raw(
+          {
+            location: "mars",
+            protect: "yes",
+            adopt: undefined,
+            network: { ...right.network, natsRange: "10.8.0.1/28" },
+            web: { scaling: { instanceClass: "B1", minInstances: "2", maxInstances: 2 } },
+          },
+          { "gcp:project": "My project" },
+        ),
+        [`${namespace}:netwrok`]: "{}",
+      }),
+      [
+        "netwrok: is not known; allowed: location, protect, adopt, network, nats, natsKeys, web, add, ws, build",
+        'gcp:project: "My project"; allowed: a project\'s id: 6 to 30 lower-case letters, digits and hyphens, a letter first',
+        'location: "mars"; allowed: us-central, us-west1, us-west2, us-west3, us-west4, us-east1, us-east4, northamerica-northeast1, southamerica-east1, europe-west, europe-west2, europe-west3, europe-west6, europe-central2, asia-east1, asia-east2, asia-northeast1, asia-northeast2, asia-northeast3, asia-south1, asia-southeast1, asia-southeast2, australia-southeast1',
+        'protect: "yes"; allowed: true or false',
+        "adopt: is missing; allowed: an object with application, database",
+        'web.scaling.instanceClass: "B1"; allowed: F1, F2, F4, F4_1G',
+        'web.scaling.minInstances: "2"; allowed: a whole number from 0 to 1000',
+        'network.natsRange: "10.8.0.1/28" is not an IPv4 range; allowed: a.b.c.d/n with no bit set after the first n',
+      ],
+    );
+  });
+
+  it("name every key that is missing", () => {
+    const problems = problemsOf({});
+    assert.deepEqual(
+      problems.map((problem) => problem.split("; allowed")[0]),
+      ["gcp:project", "gcp:region", ...Object.keys(right)].map((key) => `${key}: is missing`),
+    );
+  });
+
+  it("never repeat a seed", () => {
+    const seed = new TextDecoder().decode(createUser().getSeed());
+    for (const natsKeys of [{ add: seed, ws: keys.ws }, { add: { seed }, ws: keys.ws }, seed]) {
+      const [problem = ""] = refused({ natsKeys });
+      assert(!problem.includes(seed) && problem.includes("a seed, which is secret"), problem);
+    }
+  });
+
+  it("include fields that nobody reads", () => {
+    assert.deepEqual(
+      refused({ network: { ...right.network, connecter: {} }, build: { by: "me" } }),
+      ["network.connecter: is not known", "build.by: is not known"],
+    );
+  });
+
+  const { network, nats, web, ws } = right;
+  const { connector } = network;
+  const region = { "gcp:region": "us-east1" };
+  const eachRefused: [
+    string,
+    Record<string, unknown>,
+    Record<string, string> | undefined,
+    string,
+  ][] = [
+    [
+      "a region that is not the location's",
+      { nats: { ...nats, zones: ["us-east1-b"] } },
+      region,
+      'gcp:region: "us-east1"; allowed with location us-central: us-central1',
+    ],
+    [
+      "a zone of another region",
+      { nats: { ...nats, zones: ["us-east1-b"] } },
+      undefined,
+      'nats.zones: "us-east1-b" is not in the region; allowed: "us-central1-a" and the like',
+    ],
+    [
+      "two nodes",
+      { nats: { ...nats, zones: ["us-central1-a", "us-central1-b"] } },
+      undefined,
+      "nats.zones: 2 zones; allowed: 1, or 3 for a cluster",
+    ],
+    [
+      "two nodes in one zone",
+      { nats: { ...nats, zones: ["us-central1-a", "us-central1-b", "us-central1-a"] } },
+      undefined,
+      "nats.zones: us-central1-a, us-central1-b, us-central1-a; allowed: each zone once",
+    ],
+    [
+      "a digest that is not one",
+      { nats: { ...nats, imageDigest: "sha256:12" } },
+      undefined,
+      'nats.imageDigest: "sha256:12"; allowed: "sha256:" and 64 hexadecimal digits in lower case',
+    ],
+    [
+      "a version that is a number",
+      { nats: { ...nats, version: 2.15 } },
+      undefined,
+      'nats.version: 2.15; allowed: three numbers in quotes, e.g. "2.15.1"',
+    ],
+    [
+      "a version that is a tag",
+      { nats: { ...nats, version: "latest" } },
+      undefined,
+      'nats.version: "latest"; allowed: three numbers, e.g. "2.15.1"',
+    ],
+    [
+      "a connector range that is not a /28",
+      { network: { ...network, connector: { ...connector, range: "10.8.1.0/27" } } },
+      undefined,
+      'network.connector.range: "10.8.1.0/27" is a /27; allowed: a /28',
+    ],
+    [
+      "ranges that overlap",
+      { network: { ...network, connector: { ...connector, range: "10.8.4.16/28" } } },
+      undefined,
+      'network.connector.range: "10.8.4.16/28" overlaps flexRange "10.8.4.0/22"; allowed: ranges that share no address',
+    ],
+    [
+      "a public range",
+      { network: { ...network, flexRange: "8.8.0.0/22" } },
+      undefined,
+      'network.flexRange: "8.8.0.0/22" is not private; allowed: inside 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16',
+    ],
+    [
+      "a subnet without room for the nodes",
+      {
+        network: { ...network, natsRange: "10.8.0.0/30" },
+      },
+      undefined,
+      'network.natsRange: "10.8.0.0/30" is a /30; allowed: /8 to /29',
+    ],
+    [
+      "a connector of one instance",
+      { network: { ...network, connector: { ...connector, minInstances: 1 } } },
+      undefined,
+      "network.connector.minInstances: 1; allowed: 2 to 9",
+    ],
+    [
+      "a connector with more instances than one may have",
+      { network: { ...network, connector: { ...connector, maxInstances: 11 } } },
+      undefined,
+      "network.connector.maxInstances: 11; allowed: 3 to 10",
+    ],
+    [
+      "a connector's machine type that there is not",
+      { network: { ...network, connector: { ...connector, machineType: "n1-huge" } } },
+      undefined,
+      'network.connector.machineType: "n1-huge"; allowed: f1-micro, e2-micro, e2-standard-4',
+    ],
+    [
+      "a disk that is too small",
+      { nats: { ...nats, diskGb: 5 } },
+      undefined,
+      "nats.diskGb: 5; allowed: 10 to 65536",
+    ],
+    [
+      "a connector that cannot grow",
+      { network: { ...network, connector: { ...connector, minInstances: 3 } } },
+      undefined,
+      "network.connector.maxInstances: 3; allowed: more than connector.minInstances (3)",
+    ],
+    [
+      "a key that is a seed or misspelt",
+      { natsKeys: { ...keys, add: "SUAKEY" } },
+      undefined,
+      'natsKeys.add: "SUAKEY"; allowed: a user\'s public NKey (U and 55 more characters), as `npm run nats-keys` writes it',
+    ],
+    [
+      "one key for two services",
+      { natsKeys: { add: keys.ws, ws: keys.ws } },
+      undefined,
+      "natsKeys.ws: the same as natsKeys.add; allowed: one key for each service",
+    ],
+    [
+      "fewer instances at most than at least",
+      { web: { scaling: { ...web.scaling, minInstances: 3 } } },
+      undefined,
+      "web.scaling.maxInstances: 2; allowed: scaling.minInstances (3) or more",
+    ],
+    [
+      "an image by its tag",
+      { ws: { ...ws, image: "europe-docker.pkg.dev/p/services/ws:latest" } },
+      undefined,
+      'ws.image: "europe-docker.pkg.dev/p/services/ws:latest"; allowed: an image pinned by its digest: registry/name@sha256: and 64 hexadecimal digits',
+    ],
+    [
+      "text where an object belongs",
+      { build: "me" },
+      undefined,
+      'build: "me"; allowed: an object with legacyProjectNumber',
+    ],
+  ];
+  for (const [what, changes, gcp, message] of eachRefused) {
+    it(`include ${what}`, () => {
+      const problems = refused(changes, gcp);
+      assert(problems.includes(message), JSON.stringify(problems, null, 2));
+    });
+  }
+});
