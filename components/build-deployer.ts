@@ -67,7 +67,7 @@ const projectRoles = [
  * needs beside the stack: a bucket for Pulumi's state and a repository for images.
  *
  * The first `pulumi up` of a project is a person's: this account cannot make itself, and the state
- * bucket does not exist before it. docs/deploy.md has the steps.
+ * bucket does not exist before it. docs/first-deploy.md has the steps.
  */
 export class BuildDeployer extends pulumi.ComponentResource {
   public readonly email: pulumi.Output<string>;
@@ -126,7 +126,7 @@ export class BuildDeployer extends pulumi.ComponentResource {
         repositoryId,
         format: "DOCKER",
         description: "Images of flexible services, deployed by digest",
-        // A tag that is never moved says which commit an image is of.
+        // A tag is a digest of what went into the image: it is never moved.
         dockerConfig: { immutableTags: true },
       },
       // A second repository of this name cannot be made while the first one is there.
