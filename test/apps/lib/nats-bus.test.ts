@@ -1,0 +1,223 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { connect } from "nats";
+import { createUser } from "nkeys.js";
+
+import { BusError } from "../../../apps/lib/bus.ts";
+import { NatsBus, type NatsBusLimits } from "../../../apps/lib/nats-bus.ts";
+import { eventually } from "../../support/eventually.ts";
+import { collectingLog } from "../../support/gateway.ts";
+import { NatsServer } from "../../support/nats.ts";
+
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+
+/** A bus with a log that tests can read; disposing closes it. */
+function open(
+  server: { url: string },
+  options: { limits?: Partial<NatsBusLimits>; seed?: () => Promise<Uint8Array> } = {},
+) {
+  const { log, lines } = collectingLog();
+  const bus = new NatsBus({ name: "test", servers: [server.url], log, ...options });
+  return { bus, lines, [Symbol.asyncDispose]: () => bus.close() };
+}
+
+async function connected(bus: NatsBus): Promise<void> {
+  await eventually("the bus is connected", () => bus.connected);
+}
+
+/** What a separate client receives on all topics. */
+async function listen(server: NatsServer) {
+  const client = await connect({
+    servers: server.url,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 50,
+  });
+  const received: string[] = [];
+  client.subscribe("t.>", { callback: (_error, message) => received.push(message.string()) });
+  await client.flush();
+  return { client, received, [Symbol.asyncDispose]: () => client.close() };
+}
+
+describe("the NATS bus", () => {
+  it("resolves a publication only when the server has taken it", async () => {
+    await using server = await NatsServer.start();
+    await using listener = await listen(server);
+    await using opened = open(server);
+    await opened.bus.publish("t.a", bytes("one"), { withinMs: 5_000 });
+    // The server had it when publish resolved, so what it delivers first after that is this message.
+    await listener.client.flush();
+    assert.deepEqual(listener.received, ["one"]);
+  });
+
+  it("gives up a publication at its deadline while the server is frozen", async () => {
+    await using server = await NatsServer.start();
+    await using opened = open(server);
+    await connected(opened.bus);
+    await server.signal("SIGSTOP");
+    const begin = performance.now();
+    await assert.rejects(opened.bus.publish("t.a", bytes("x"), { withinMs: 300 }), {
+      code: "unavailable",
+      message: "NATS did not take the message within 300 ms",
+    });
+    assert.ok(performance.now() - begin >= 299);
+    await server.signal("SIGCONT");
+  });
+
+  it("publishes nothing later that was refused while there was no connection", async () => {
+    await using server = await NatsServer.start();
+    await using opened = open(server);
+    await connected(opened.bus);
+    await server.signal("SIGKILL");
+    await eventually("the bus sees it", () => !opened.bus.connected);
+    await assert.rejects(opened.bus.publish("t.a", bytes("refused"), { withinMs: 50 }), BusError);
+    assert.throws(() => {
+      opened.bus.send("t.a", bytes("refused"));
+    }, BusError);
+    await server.restart();
+    await using listener = await listen(server);
+    await opened.bus.publish("t.a", bytes("later"), { withinMs: 10_000 });
+    await listener.client.flush();
+    assert.deepEqual(listener.received, ["later"]);
+  });
+
+  it("keeps a publication for its deadline while the server restarts", async () => {
+    await using server = await NatsServer.start();
+    await using opened = open(server);
+    await connected(opened.bus);
+    await server.signal("SIGKILL");
+    const published = opened.bus.publish("t.a", bytes("x"), { withinMs: 20_000 });
+    await server.restart();
+    await published;
+    assert.ok((await server.counts()).messagesIn >= 1);
+  });
+
+  it("fails a publication that the server does not permit", async () => {
+    const user = createUser();
+    await using server = await NatsServer.start({
+      config: `authorization { users = [ { nkey: ${user.getPublicKey()}, permissions: { publish: { allow: ["t.add"] }, subscribe: { deny: [">"] } } } ] }`,
+    });
+    await using opened = open(server, { seed: () => Promise.resolve(user.getSeed()) });
+    const { bus } = opened;
+    await bus.publish("t.add", bytes("3"), { withinMs: 5_000 });
+    const refused = [1, 2].map(() => bus.publish("t.other", bytes("x"), { withinMs: 5_000 }));
+    for (const result of await Promise.allSettled(refused)) {
+      assert.equal(result.status, "rejected");
+      assert.equal((result.reason as BusError).code, "denied");
+    }
+    const subscription = bus.subscribe("t.add", () => undefined);
+    await assert.rejects(subscription.confirmed, { code: "denied" });
+    subscription.unsubscribe();
+  });
+
+  it("receives again after the server came back, with one subscription", async () => {
+    await using server = await NatsServer.start();
+    await using opened = open(server);
+    const { bus } = opened;
+    await connected(bus);
+    const received: string[] = [];
+    const subscription = bus.subscribe("t.a", (data) =>
+      received.push(Buffer.from(data).toString()),
+    );
+    await subscription.confirmed;
+    await server.signal("SIGKILL");
+    await eventually("the bus sees it", () => !bus.connected);
+    await server.restart();
+    await connected(bus);
+    // Connected means that the server knows the subscription: nothing is missed from here.
+    assert.deepEqual(await server.subjects(), ["t.a"]);
+    await bus.publish("t.a", bytes("again"), { withinMs: 5_000 });
+    await eventually("the message arrives", () => received.length > 0);
+    assert.deepEqual(received, ["again"]);
+    subscription.unsubscribe();
+    await bus.flush();
+    assert.deepEqual(await server.subjects(), []);
+  });
+
+  it("delivers what is published after a subscription was confirmed", async () => {
+    await using server = await NatsServer.start();
+    await using opened = open(server);
+    await connected(opened.bus);
+    const other = await connect({ servers: server.url });
+    for (let round = 0; round < 200; round += 1) {
+      let got = false;
+      const subscription = opened.bus.subscribe(`t.${round}`, () => (got = true));
+      await subscription.confirmed;
+      other.publish(`t.${round}`, bytes("x"));
+      await other.flush();
+      await opened.bus.flush();
+      assert.ok(got, `round ${round} lost its message`);
+      subscription.unsubscribe();
+    }
+    await other.close();
+  });
+
+  it("notices a server that does not answer any more", async () => {
+    await using server = await NatsServer.start();
+    await using opened = open(server, { limits: { pingIntervalMs: 100, pongTimeoutMs: 100 } });
+    await connected(opened.bus);
+    await server.signal("SIGSTOP");
+    await eventually("the bus sees it", () => !opened.bus.connected);
+    await server.signal("SIGCONT");
+    await connected(opened.bus);
+  });
+
+  it("rejects a flush that the broken connection will never answer", async () => {
+    await using server = await NatsServer.start();
+    await using opened = open(server);
+    await connected(opened.bus);
+    await server.signal("SIGSTOP");
+    const flushed = opened.bus.flush();
+    await Promise.all([assert.rejects(flushed, { code: "unavailable" }), server.signal("SIGKILL")]);
+  });
+
+  it("reads its key again when the server refuses the one that it has", async () => {
+    const [first, second] = [createUser(), createUser()];
+    await using server = await NatsServer.start({
+      config: `authorization { users = [ { nkey: ${second.getPublicKey()} } ] }`,
+    });
+    const seeds = [first.getSeed(), second.getSeed()];
+    let reads = 0;
+    await using opened = open(server, {
+      seed: () => Promise.resolve(seeds[Math.min(reads++, 1)] ?? new Uint8Array()),
+    });
+    await connected(opened.bus);
+    assert.equal(reads, 2);
+  });
+
+  it("tries for ever while nobody listens, and says so now and then", async () => {
+    const server = await NatsServer.start();
+    await server.signal("SIGKILL");
+    await using opened = open(server, { limits: { retryMinMs: 1, retryMaxMs: 2 } });
+    await eventually("it has failed 16 times", () =>
+      opened.lines.some((line) => line.includes('"failures":16')),
+    );
+    assert.ok(opened.lines.length < 8, "one line per doubling");
+    await server.restart();
+    await connected(opened.bus);
+    await server[Symbol.asyncDispose]();
+  });
+
+  it("ends while it tries to connect to a server that does not answer", async () => {
+    await using server = await NatsServer.start();
+    await server.signal("SIGSTOP");
+    const { bus } = open(server);
+    const begin = performance.now();
+    await bus.close();
+    assert.ok(performance.now() - begin < 1_500, "close does not wait for the connect timeout");
+    await assert.rejects(bus.flush(), { code: "unavailable" });
+    assert.throws(() => bus.subscribe("t.a", () => undefined), { code: "closed" });
+    await server.signal("SIGCONT");
+  });
+
+  it("refuses a message that is larger than the server takes", async () => {
+    await using server = await NatsServer.start({ config: "max_payload: 1024" });
+    await using opened = open(server);
+    await connected(opened.bus);
+    const large = new Uint8Array(1_025);
+    await assert.rejects(opened.bus.publish("t.a", large, { withinMs: 5_000 }), {
+      code: "too_large",
+    });
+    assert.ok(opened.bus.connected, "the server was not bothered with it");
+  });
+});
