@@ -132,6 +132,10 @@ async function stopService(server: Server, service: Service): Promise<void> {
       resolve();
     });
   });
+  // A connection becomes idle when its last answer is out, and nothing else would close it then.
+  const idle = setInterval(() => {
+    server.closeIdleConnections();
+  }, 20);
   const cut = setTimeout(() => {
     server.closeAllConnections();
   }, finishMs);
@@ -143,5 +147,6 @@ async function stopService(server: Server, service: Service): Promise<void> {
     await service.stop?.();
     await closed;
   }
+  clearInterval(idle);
   clearTimeout(cut);
 }
