@@ -1,33 +1,36 @@
 /** Computed outputs for a recorded graph: plausible, and the same in every run. */
+import { resourceTypes } from "../provider/types/index.ts";
 import type { Registration } from "./registration.ts";
-import type { Json } from "./wire.ts";
+import { isObject, type Json, revealSecrets } from "./wire.ts";
 
 /**
  * What the cloud would add to the inputs. A value that is left out would be undefined in the
  * program, and an input made from it would silently vanish from the graph.
+ *
+ * @throws Error for a type that the local provider does not know
  */
 export function placeholderOutputs(
   { type, name, inputs }: Registration,
   config: Readonly<Record<string, string>>,
 ): { id: string; outputs: Json } {
+  const known = resourceTypes.get(type);
+  if (known === undefined) {
+    throw new Error(`${type} is unknown; describe it in local/provider/types`);
+  }
   const project = config["gcp:project"] ?? "recorded-project";
-  const given = inputs["name"];
-  const shown = typeof given === "string" ? given : name;
-  const id = `${type.split(":")[1] ?? type}/${shown}`;
-  const account = inputs["accountId"];
-  const email = `${typeof account === "string" ? account : name}@${project}.iam.gserviceaccount.com`;
-  const outputs: Json = {
-    id,
-    name: shown,
+  const place = {
     project,
-    selfLink: `https://www.googleapis.com/${id}`,
-    ...(type === "gcp:serviceaccount/account:Account"
-      ? { email, member: `serviceAccount:${email}` }
-      : {}),
-    ...(type === "gcp:appengine/application:Application"
-      ? { defaultHostname: `${project}.ew.r.appspot.com`, appId: project }
-      : {}),
-    ...inputs,
+    region: config["gcp:region"] ?? "europe-west1",
+    defaultHostname: `${project}.ew.r.appspot.com`,
   };
-  return { id, outputs };
+  const plain = revealSecrets(inputs);
+  const given = isObject(plain) ? plain : {};
+  // A name that is left out is made up by the provider from the logical one.
+  const made = known.deletedFirst;
+  const named =
+    typeof made === "object" && given[made.whenGiven] === undefined
+      ? { ...given, [made.whenGiven]: name }
+      : given;
+  const id = known.id(named, place);
+  return { id, outputs: { ...known.computed?.(named, place, id), ...named, ...inputs } };
 }

@@ -16,8 +16,8 @@ export interface ProgramOptions {
   /** A preview: values that only an update can know stay unknown. */
   readonly dryRun: boolean;
   readonly monitor: Monitor;
-  readonly onLog?: RunOptions["onLog"];
-  /** Ends the program. */
+  readonly onLog?: RunOptions["onLog"] | undefined;
+  /** Ends the program; its caller knows why, so it is no problem of its own. */
   readonly signal?: AbortSignal | undefined;
   /** How long the program may be silent while nothing of it is being worked on. Default 60 s. */
   readonly idleMs?: number | undefined;
@@ -57,7 +57,6 @@ export async function runProgram(options: ProgramOptions): Promise<ProgramEnd> {
     const child = spawnProgram(options, server);
     const tail = collectOutput(child, options.onLog);
     const onAbort = (): void => {
-      if (options.signal?.aborted === true) problems.push("stopped on request");
       void end(child);
     };
     const signals = options.signal === undefined ? [] : [options.signal];
@@ -68,7 +67,8 @@ export async function runProgram(options: ProgramOptions): Promise<ProgramEnd> {
     aborted.removeEventListener("abort", onAbort);
 
     const ok = exit.code === 0 && server.finished() && problems.length === 0;
-    if (!ok && problems.length === 0) problems.push(describeExit(exit, server, tail()));
+    if (!ok && problems.length === 0 && !aborted.aborted)
+      problems.push(describeExit(exit, server, tail()));
     return { ok, problems };
   } finally {
     await server.stop();

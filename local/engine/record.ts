@@ -103,7 +103,7 @@ export async function recordGraph(options: RecordOptions): Promise<RecordedGraph
   const root = sorted.find((resource) => resource.type === stackType);
   return {
     ok: end.ok,
-    problems: end.problems,
+    problems: options.signal?.aborted === true ? ["stopped on request"] : end.problems,
     resources: sorted,
     // A failed program registers an empty set of outputs, which must not look like its result.
     outputs: end.ok ? (root?.outputs ?? {}) : {},

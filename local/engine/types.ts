@@ -18,7 +18,10 @@ export interface ResourceState {
   readonly retainOnDelete: boolean;
   readonly deleteBeforeReplace?: boolean;
   readonly ignoreChanges: readonly string[];
+  /** URNs that the program gave it as former names. */
   readonly aliases: readonly string[];
+  /** Replaced by a living resource of the same URN, and still to be deleted. */
+  readonly pendingDeletion?: true;
 }
 
 /** Every resource of a stack, dependencies before dependents. */
@@ -38,6 +41,8 @@ export interface StepEvent {
   readonly urn: string;
   readonly type: string;
   readonly name: string;
+  /** URN; absent for the stack. */
+  readonly parent?: string;
   /** Top-level properties that differ, and those of them that force a replacement. */
   readonly diffs: readonly string[];
   readonly replaces: readonly string[];
@@ -60,8 +65,8 @@ export interface RunOptions {
   /** The folder with Pulumi.yaml. */
   readonly root: string;
   readonly stack: string;
-  /** 127.0.0.1 port of the provider that plays `gcp`. */
-  readonly providerPort: number;
+  /** 127.0.0.1 port of the provider that plays `gcp`; it may still be starting. */
+  readonly providerPort: number | Promise<number>;
   /** `project:key` → value (JSON text for objects), laid over what the stack files say. */
   readonly config?: Readonly<Record<string, string>>;
   readonly onStep?: (event: StepEvent) => void;
@@ -69,4 +74,14 @@ export interface RunOptions {
   readonly onLog?: (severity: "debug" | "info" | "warning" | "error", text: string) => void;
   /** Aborting ends the program and starts no further step; the result says so. */
   readonly signal?: AbortSignal;
+  /** How long the program may be silent while nothing is in progress. Default 60 000. */
+  readonly programIdleMs?: number;
+  /** How long the provider may take over one request. Default 300 000. */
+  readonly stepMs?: number;
+  /**
+   * In a preview, lets the provider also create what would be created, with values that are still
+   * unknown, so that its checks between resources are made: only with a provider that records and
+   * makes nothing real. Default false.
+   */
+  readonly rehearse?: boolean;
 }

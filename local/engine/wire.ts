@@ -1,6 +1,4 @@
 /** Pulumi's wire values: plain JSON with a few envelopes, each marked by a well-known key. */
-import struct from "google-protobuf/google/protobuf/struct_pb.js";
-import type { JavaScriptValue, Struct } from "google-protobuf/google/protobuf/struct_pb.js";
 
 /** A JSON object of the wire. */
 export type Json = Readonly<Record<string, unknown>>;
@@ -41,6 +39,32 @@ export function revealSecrets(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, revealSecrets(v)]));
 }
 
+/**
+ * Equality of wire values. Null and absent properties are the same; assets and archives that carry a
+ * hash are compared by it, for their contents do not travel with old states.
+ */
+export function same(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((value, index) => same(value, b[index]));
+  }
+  if (!isObject(a) || !isObject(b)) return (a ?? undefined) === (b ?? undefined);
+  const [hashA, hashB] = [assetHash(a), assetHash(b)];
+  if (hashA !== undefined && hashB !== undefined) return hashA === hashB;
+  return [...new Set([...Object.keys(a), ...Object.keys(b)])].every((key) => same(a[key], b[key]));
+}
+
+function assetHash(value: Json): string | undefined {
+  const hash = value["hash"];
+  return isAsset(value) && typeof hash === "string" && hash !== "" ? hash : undefined;
+}
+
+/** True for assets and archives. */
+export function isAsset(value: Json): boolean {
+  const envelope = envelopeOf(value);
+  return envelope === "asset" || envelope === "archive";
+}
+
 /** True when the value is unknown, or holds an unknown at any depth. */
 export function hasUnknown(value: unknown): boolean {
   if (value === unknownValue) return true;
@@ -77,29 +101,4 @@ export function readable(value: unknown, showPath: (path: string) => string): un
     case "plain":
       return body;
   }
-}
-
-/** @throws TypeError when the value holds something that JSON has no word for, such as a function */
-export function toStruct(value: Json): Struct {
-  return struct.Struct.fromJavaScript(wireObject(value));
-}
-
-export function fromStruct(value: Struct | undefined): Json {
-  return value === undefined ? {} : value.toJavaScript();
-}
-
-function wireObject(value: Json): Record<string, JavaScriptValue> {
-  const result: Record<string, JavaScriptValue> = {};
-  for (const [key, v] of Object.entries(value)) {
-    if (v !== undefined) result[key] = wireValue(v);
-  }
-  return result;
-}
-
-function wireValue(value: unknown): JavaScriptValue {
-  if (value === null || typeof value === "string" || typeof value === "boolean") return value;
-  if (typeof value === "number") return value;
-  if (Array.isArray(value)) return value.map((v) => (v === undefined ? null : wireValue(v)));
-  if (isObject(value)) return wireObject(value);
-  throw new TypeError(`a value of type ${typeof value} cannot be sent`);
 }
