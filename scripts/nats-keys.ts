@@ -1,0 +1,193 @@
+/**
+ * `npm run nats-keys -- --stack dev`: new NKeys for the services that talk to NATS. The public keys go
+ * into the stack file, the seeds into Secret Manager: over standard input, so that no list of processes
+ * and no file ever holds one.
+ *
+ * Seeds first, the file last: the file is what `pulumi up` deploys, so it must never name a key of which
+ * nobody has the seed. When a seed cannot be stored, the file stays as it was and the message says what
+ * is where.
+ */
+import { spawn } from "node:child_process";
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { createUser } from "nkeys.js";
+import { type Document, isMap, parseDocument } from "yaml";
+
+const keysPath = ["config", "appengine-realtime:natsKeys"];
+const usage =
+  "usage: npm run nats-keys -- --stack <stack> [--print]\n" +
+  "  --print  show the commands that store the seeds instead of running them";
+
+/** A mistake or failure that the user is told of in its own words, without a stack trace. */
+class Refusal extends Error {}
+
+interface Pair {
+  readonly service: string;
+  readonly publicKey: string;
+  readonly seed: Uint8Array;
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const { stack, print } = readArguments(argv);
+  // npm runs scripts in the folder of package.json; that is where the stack files are.
+  const file = join(process.cwd(), `Pulumi.${stack}.yaml`);
+  const document = await readStack(file, stack);
+  const project = document.getIn(["config", "gcp:project"]);
+  if (typeof project !== "string") throw new Refusal(`${file}: gcp:project is missing`);
+  const pairs = servicesOf(document, file).map((service): Pair => {
+    const pair = createUser();
+    return { service, publicKey: pair.getPublicKey(), seed: pair.getSeed() };
+  });
+
+  const byHand = print || !(await gcloudIsThere());
+  if (byHand) {
+    if (!print) console.log("There is no gcloud on this machine.");
+    printCommands(pairs, project);
+  } else {
+    await store(pairs, project, stack);
+  }
+  for (const { service, publicKey } of pairs) document.setIn([...keysPath, service], publicKey);
+  // Written beside and renamed: nobody ever finds half a file.
+  await writeFile(`${file}.new`, document.toString({ lineWidth: 0 }));
+  await rename(`${file}.new`, file);
+  console.log(
+    `Pulumi.${stack}.yaml has the new public keys. ` +
+      (byHand ? "Run the lines above first, then: " : "Next: ") +
+      `pulumi up --refresh --stack ${stack}\n` +
+      "Until that is done, a service that connects anew has a key that the servers do not know yet.",
+  );
+}
+
+function readArguments(argv: readonly string[]): { stack: string; print: boolean } {
+  try {
+    const { values } = parseArgs({
+      args: [...argv],
+      options: { stack: { type: "string" }, print: { type: "boolean", default: false } },
+    });
+    if (values.stack === undefined || !/^[\w-]+$/.test(values.stack)) throw new Error("no stack");
+    if (values.stack !== "local") return { stack: values.stack, print: values.print };
+  } catch (error) {
+    throw new Refusal(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
+  }
+  throw new Refusal("npm start makes the keys of the stack local by itself");
+}
+
+async function readStack(file: string, stack: string): Promise<Document> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch {
+    throw new Refusal(`there is no stack "${stack}": ${file} cannot be read`);
+  }
+  const document = parseDocument(text);
+  const [mistake] = document.errors;
+  if (mistake) throw new Refusal(`${file}: ${mistake.message}`);
+  return document;
+}
+
+/** The services are those that the stack file has keys for already. */
+function servicesOf(document: Document, file: string): string[] {
+  const keys = document.getIn(keysPath);
+  if (!isMap(keys) || keys.items.length === 0) {
+    throw new Refusal(`${file}: ${keysPath.join(" > ")} names no service`);
+  }
+  return keys.items.map(({ key }) => String(key));
+}
+
+/** Asks for all secrets before it stores anything, so that what can be foreseen does not happen half-way. */
+async function store(pairs: readonly Pair[], project: string, stack: string): Promise<void> {
+  const missing: string[] = [];
+  for (const { service } of pairs) {
+    const asked = await gcloud(["secrets", "describe", secretOf(service), "--project", project]);
+    if (asked.code !== 0) missing.push(`  ${secretOf(service)}: ${asked.text}`);
+  }
+  if (missing.length > 0) {
+    throw new Refusal(
+      [
+        "Nothing was changed, since these secrets cannot be reached:",
+        ...missing,
+        "If they do not exist yet, declare them first:",
+        `  pulumi up --stack ${stack} --target '**ProjectServices**' --target '**AppEngineApplication**' \\`,
+        "    --target '**PrivateNetwork**' --target '**NatsServer**'",
+      ].join("\n"),
+    );
+  }
+  const stored: string[] = [];
+  for (const { service, seed } of pairs) {
+    const done = await gcloud(addArguments(service, project), seed);
+    if (done.code !== 0) {
+      throw new Refusal(
+        [
+          `The seed of ${service} could not be stored: ${done.text}`,
+          `Pulumi.${stack}.yaml is as it was: the servers go on with the old keys, and so does every service that is connected.`,
+          stored.length === 0
+            ? "No seed was stored."
+            : `But ${stored.join(" and ")} already got a new seed, which the servers do not know: such a service cannot connect anew.`,
+          "Run the same command again; it makes new pairs for all services.",
+        ].join("\n"),
+      );
+    }
+    stored.push(service);
+    console.log(`${secretOf(service)}: stored a new seed`);
+  }
+}
+
+function printCommands(pairs: readonly Pair[], project: string): void {
+  console.log(
+    "Run these lines. They hold secrets: clear the screen afterwards and keep them nowhere.\n" +
+      "(Most shells do not remember a line that begins with a space.)\n",
+  );
+  for (const { service, seed } of pairs) {
+    const text = new TextDecoder().decode(seed);
+    console.log(` printf %s ${text} | gcloud ${addArguments(service, project).join(" ")}`);
+  }
+  console.log();
+}
+
+function addArguments(service: string, project: string): string[] {
+  return ["secrets", "versions", "add", secretOf(service), "--data-file=-", "--project", project];
+}
+
+function secretOf(service: string): string {
+  return `nats-seed-${service}`;
+}
+
+async function gcloudIsThere(): Promise<boolean> {
+  try {
+    return (await gcloud(["--version"])).code === 0;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs gcloud; answers its exit code and the last thing that it said. Rejects when there is none. */
+function gcloud(
+  args: readonly string[],
+  input?: Uint8Array,
+): Promise<{ code: number | null; text: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn("gcloud", args, {
+      stdio: ["pipe", "ignore", "pipe"],
+      // On Windows gcloud is a script, which only a shell can start; all arguments are plain words.
+      shell: process.platform === "win32",
+    });
+    let text = "";
+    child.stderr.setEncoding("utf8").on("data", (part: string) => (text += part));
+    child.once("error", reject);
+    child.once("close", (code) => {
+      resolve({ code, text: text.trim().split("\n").at(-1) ?? "" });
+    });
+    // Who ends without reading breaks the pipe; the exit code then says so better.
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(input);
+  });
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof Refusal)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}
