@@ -15,7 +15,7 @@ export interface LogOptions {
   readonly maxChars?: number;
 }
 
-const nameWidth = 6;
+const nameWidth = 8;
 const palette = [36, 35, 33, 32, 34, 96, 95, 93, 92, 94];
 const severityColor: Readonly<Record<string, number>> = {
   DEBUG: 2,
@@ -27,7 +27,14 @@ const severityColor: Readonly<Record<string, number>> = {
 };
 
 /** Fields of a record that say where and when, which a person beside the terminal knows. */
-const dull = new Set(["severity", "message", "time", "timestamp", "pid", "hostname", "level", "v"]);
+const dull = new Set([
+  ...["severity", "message", "time", "timestamp", "level"],
+  ...["pid", "hostname", "serviceContext", "v"],
+]);
+
+/** The platform's name of an instance is 16 or more hexadecimal digits that tell a person nothing. */
+const isInstanceId = (key: string, value: unknown): boolean =>
+  key === "instance" && typeof value === "string" && /^[0-9a-f]{16,}$/.test(value);
 
 export function createLogs({ write, color, maxChars = 2_000 }: LogOptions): Logs {
   const paint = (code: number, text: string): string =>
@@ -67,7 +74,8 @@ export function readable(line: string): { severity: string; text: string } {
   const severity =
     "severity" in record && typeof record.severity === "string" ? record.severity : "";
   const fields = Object.entries(record)
-    .filter(([key]) => !dull.has(key) && !key.startsWith("logging.googleapis.com/"))
+    .filter(([key, value]) => !dull.has(key) && !isInstanceId(key, value))
+    .filter(([key]) => !key.startsWith("logging.googleapis.com/"))
     .map(([key, value]) => `${key}=${plain(value)}`);
   return { severity, text: [severity, plain(record.message), ...fields].filter(Boolean).join(" ") };
 }

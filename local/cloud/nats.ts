@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Addresses } from "./addresses.ts";
 import type { Keeper } from "./keeper-client.ts";
-import type { Logs } from "./logs.ts";
+import type { Log, Logs } from "./logs.ts";
 import { translateNatsConfig } from "./nats-translate.ts";
 import { loopback } from "./ports.ts";
 import { bareEnvironment, Supervised, type SupervisedLimits } from "./supervised.ts";
@@ -84,7 +84,7 @@ export class Nats {
     const server = new Supervised({
       name: node.name,
       keeper,
-      log: logs.of(node.name),
+      log: readable(logs.of(node.name)),
       note,
       limits: { ...this.#options.limits, graceMs: natsGraceMs },
       launch: () =>
@@ -133,6 +133,24 @@ export class Nats {
       ? join(this.#options.folder, "machines", node.name)
       : join(this.#options.folder, "disks", node.disk);
   }
+}
+
+/** nats-server's lines without process number and time, and without its banner at start. */
+function readable(log: Log): Log {
+  const severities: Readonly<Record<string, string>> = {
+    WRN: "WARNING",
+    ERR: "ERROR",
+    FTL: "CRITICAL",
+  };
+  let banner = true;
+  return (line) => {
+    const parsed = /^\[\d+\] [\d/]+ [\d:.]+ \[([A-Z]{3})\] (.*)$/.exec(line);
+    const [, level = "", message = line] = parsed ?? [];
+    if (message.startsWith("Starting nats-server")) banner = true;
+    if (message === "Server is ready") banner = false;
+    if (level === "INF" && banner) return;
+    log(parsed ? JSON.stringify({ severity: severities[level] ?? "INFO", message }) : line);
+  };
 }
 
 /** Resolves when the server greets a client with its INFO line. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { get } from "node:http";
+import { get, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { after, before, describe as suite, it } from "node:test";
 import { WebSocket } from "ws";
@@ -46,7 +46,7 @@ suite("requests", () => {
 
   it("stream both ways: each chunk comes back before the next is sent", async () => {
     const { request } = open(test.port, "/echo");
-    const [response] = (await once(request, "response")) as [import("node:http").IncomingMessage];
+    const [response] = (await once(request, "response")) as [IncomingMessage];
     for (const part of ["one", "two", "three"]) {
       request.write(part);
       const [chunk] = (await once(response, "data")) as [Buffer];
@@ -63,7 +63,7 @@ suite("requests", () => {
       path: "/headers-only",
       agent: false,
     });
-    const [response] = (await once(request, "response")) as [import("node:http").IncomingMessage];
+    const [response] = (await once(request, "response")) as [IncomingMessage];
     assert.equal(response.headers["content-type"], "text/event-stream");
     request.destroy();
     await eventually("it is over", () => active("default", "w1") === 0);
@@ -72,7 +72,7 @@ suite("requests", () => {
   it("that the client gives up end at the instance too", async () => {
     const before = test.lines.filter((line) => line.includes("events closed")).length;
     const request = get({ port: test.port, host: "127.0.0.1", path: "/events", agent: false });
-    const [response] = (await once(request, "response")) as [import("node:http").IncomingMessage];
+    const [response] = (await once(request, "response")) as [IncomingMessage];
     await once(response, "data");
     request.destroy();
     await eventually(
@@ -118,7 +118,7 @@ suite("requests", () => {
   it("with an answer before the whole body leave nothing behind", async () => {
     const { request } = open(test.port, "/early");
     request.on("error", () => undefined);
-    const [response] = (await once(request, "response")) as [import("node:http").IncomingMessage];
+    const [response] = (await once(request, "response")) as [IncomingMessage];
     assert.equal(response.statusCode, 413);
     request.destroy();
     await eventually("it is over", () => active("default", "w1") === 0);

@@ -1,0 +1,176 @@
+/** `npm start`: the whole system on one machine. */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { z } from "zod";
+import { portInUse } from "./cloud/listen-on.ts";
+import { whyNotFree } from "./cloud/ports.ts";
+import { up } from "./engine/engine.ts";
+import { readStackFile } from "./engine/stack-file.ts";
+import { emptyState, type RunOptions, type RunResult, type State } from "./engine/types.ts";
+import { startProviderProcess } from "./provider-process.ts";
+import { changeLine, urlTable } from "./summary.ts";
+import { localNatsKeys } from "./tools/nats-keys.ts";
+import { cacheFolder } from "./tools/nats-server.ts";
+import { watchProgram } from "./watch.ts";
+
+const usage = `usage: npm start [-- --port <number>]
+
+Runs the stack "local" on this machine: NATS, every service, and one front door for all.
+  --port <number>  of the front door, 1 to 65535 (default 8080)
+  --help           this text
+Ctrl-C ends all of it.`;
+
+const root = join(import.meta.dirname, "..");
+const stack = "local";
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** The port; undefined after a word to the user. */
+function readPort(args: string[]): number | undefined {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        port: { type: "string", default: "8080" },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    if (values.help) {
+      say(usage);
+      return undefined;
+    }
+    const port = Number(values.port);
+    if (/^\d+$/.test(values.port) && port >= 1 && port <= 65_535) return port;
+    throw new Error(`--port "${values.port}" is not a number from 1 to 65535`);
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+    process.exitCode = 2;
+    return undefined;
+  }
+}
+
+async function run(port: number, stopped: AbortController): Promise<number> {
+  const began = performance.now();
+  const problem = await whyNotFree(port);
+  if (problem !== undefined) {
+    console.error(problem === "EADDRINUSE" ? portInUse(port) : `port ${port}: ${problem}`);
+    return 1;
+  }
+  const { project, config } = readStackFile(root, stack);
+  const keysKey = `${project}:natsKeys`;
+  const services = Object.keys(
+    z.record(z.string(), z.string()).parse(JSON.parse(config[keysKey] ?? "{}")),
+  );
+  const keys = await localNatsKeys(cacheFolder(), services, say);
+  const publicKeys = Object.fromEntries(services.map((one) => [one, keys[one]?.publicKey]));
+
+  say(`starting stack "${stack}" …`);
+  const provider = await startProviderProcess({
+    frontDoorPort: port,
+    project: config["gcp:project"] ?? "local-project",
+    region: config["gcp:region"] ?? "us-central1",
+    color: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
+    onLine: say,
+  });
+  let code = 0;
+  void provider.ended.then(() => {
+    if (stopped.signal.aborted) return;
+    console.error("the local cloud ended unexpectedly; everything else is ended too");
+    code = 1;
+    stopped.abort();
+  });
+
+  const options: RunOptions = {
+    root,
+    stack,
+    providerPort: provider.port,
+    config: { [keysKey]: JSON.stringify(publicKeys) },
+    onLog: (severity, text) => {
+      if (severity !== "debug") say(text.trimEnd());
+    },
+    signal: stopped.signal,
+  };
+  try {
+    const first = await up(options, emptyState);
+    if (stopped.signal.aborted) return code;
+    if (!first.ok) {
+      console.error(first.problems.join("\n"));
+      console.error(`the start failed; what had been started is stopped`);
+      return 1;
+    }
+    say(`\n${urlTable(first.state, port)}\n`);
+    say(`ready in ${((performance.now() - began) / 1000).toFixed(1)} s; Ctrl-C ends all`);
+    await follow(options, first.state);
+    return code;
+  } finally {
+    const wanted = stopped.signal.aborted && code === 0;
+    stopped.abort();
+    if (wanted) say("stopping …");
+    await provider.stop();
+  }
+}
+
+/** Deploys again whenever something changes, until the signal is aborted. */
+async function follow(options: RunOptions, first: State): Promise<void> {
+  let state = first;
+  let pending = new Set<string>();
+  let wake = (): void => undefined;
+  const watch = watchProgram(options.root, (files) => {
+    for (const file of files) pending.add(file);
+    wake();
+  });
+  options.signal?.addEventListener("abort", () => {
+    wake();
+  });
+  const stopped = (): boolean => options.signal?.aborted === true;
+  while (!stopped()) {
+    if (pending.size === 0) {
+      await new Promise<void>((resolve) => (wake = resolve));
+      continue;
+    }
+    const files = [...pending];
+    pending = new Set();
+    const shown =
+      files.slice(0, 3).join(", ") + (files.length > 3 ? ` and ${files.length - 3} more` : "");
+    const began = performance.now();
+    const result: RunResult = await up(options, state);
+    const before = state;
+    state = result.state;
+    if (stopped()) break;
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    if (result.ok) say(`${shown} changed: ${changeLine(before, result)} (${seconds} s)`);
+    else
+      say(`${shown} changed, and what was deployed before goes on:\n${result.problems.join("\n")}`);
+  }
+  watch.close();
+}
+
+const port = readPort(process.argv.slice(2));
+if (port !== undefined) {
+  const stopped = new AbortController();
+  // Ctrl-C comes twice under npm, from the terminal and from npm; the stop is bounded anyway.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      stopped.abort();
+    });
+  }
+  process.stdout.on("error", () => {
+    stopped.abort();
+  });
+  // A shell between npm and this process may die of a signal without passing it on.
+  const parent = process.ppid;
+  if (process.env["npm_lifecycle_event"] !== undefined) {
+    setInterval(() => {
+      if (process.ppid !== parent) stopped.abort();
+    }, 500).unref();
+  }
+  let code = 1;
+  try {
+    code = await run(port, stopped);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+  }
+  process.exit(code);
+}
