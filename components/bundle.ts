@@ -101,8 +101,7 @@ const shared = {
   logLevel: "silent",
   // Short lines keep line numbers in stack traces meaningful.
   lineLimit: 160,
-  // Nothing outside the sources may have a say: no NODE_PATH, no tsconfig that is there or not.
-  nodePaths: [],
+  // Not the tsconfig.json that is found, or not found, above the sources.
   tsconfigRaw: { compilerOptions: { target: "es2024", verbatimModuleSyntax: true, strict: true } },
 } satisfies BuildOptions;
 

@@ -29,6 +29,8 @@ const pageSources = {
     'import { greeting } from "./greeting.ts";',
     "// A comment of ours.",
     "new WebSocketServer({ noServer: true });",
+    // How this is compiled depends on TypeScript's settings.
+    "console.error(new (class extends Array { field: unknown; own = 1; })());",
     "const app = express().get('/', (_, response) => response.send(greeting('you')));",
     "const server = app.listen(0, '127.0.0.1', () => {",
     "  console.log(typeof require, typeof __filename, typeof __dirname);",
@@ -140,6 +142,17 @@ describe("bundleApp", () => {
         .digest,
     );
     assert.equal(new Set(digests).size, digests.length, digests.join("\n"));
+  });
+
+  it("takes no package from outside the checkout", (t) => {
+    const checkout = temporaryCheckout(t, { "apps/lost/main.ts": 'import "only-there";\n' });
+    const elsewhere = temporaryFolder(t, { "only-there/index.js": "" });
+    assert.throws(
+      () => digestInProcess(checkout, { folder: "apps/lost" }, { NODE_PATH: elsewhere }),
+      {
+        message: /apps\/lost\/main\.ts:1:8: Could not resolve "only-there"/,
+      },
+    );
   });
 
   it("does not depend on files that are not part of the app", (t) => {

@@ -19,7 +19,7 @@ export function temporaryFolder(
   return folder;
 }
 
-/** The same with the repository's packages in its `node_modules`. */
+/** The same with the repository's packages in its `node_modules`; its own code is modules too. */
 export function temporaryCheckout(
   t: TestContext,
   files: Readonly<Record<string, string>> = {},
@@ -28,7 +28,7 @@ export function temporaryCheckout(
   const folder = join(temporaryFolder(t), below);
   mkdirSync(folder, { recursive: true });
   symlinkSync(join(repository, "node_modules"), join(folder, "node_modules"), "dir");
-  writeFiles(folder, files);
+  writeFiles(folder, { "package.json": '{"type":"module"}', ...files });
   return folder;
 }
 
