@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from "node:http";
+import type { RequestListener, Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
 import {
@@ -10,6 +10,7 @@ import {
   type ServiceSettings,
 } from "./environment.ts";
 import { createLog, type Log } from "./log.ts";
+import { createHttpServer } from "./server.ts";
 
 /** What a service's wiring is given. */
 export interface ServiceContext<T> {
@@ -32,12 +33,6 @@ export interface Service {
 const finishMs = 1_000;
 /** App Engine standard kills an instance 2 s after SIGTERM; what still runs now is not waited for. */
 const exitMs = 1_800;
-/**
- * Longer than the load balancer in front keeps an idle connection, so that it is never this side that
- * closes one just as a request arrives on it; and an instance that was frozen does not find the
- * connections of its callers over-age when it wakes.
- */
-const keepAliveMs = 620_000;
 /** A reconnect storm overflows Node's default of 511, and each overflow costs a client a second. */
 const listenBacklog = 4_096;
 
@@ -71,14 +66,7 @@ export function runService<T>(options: {
   const log = createLog(settings, { sink, readable });
   const stopping = new AbortController();
   const service = options.build({ settings, log, signal: stopping.signal });
-  const server = createServer(
-    {
-      keepAliveTimeout: keepAliveMs,
-      // Another upgrade, such as curl's to HTTP/2, is a plain request to us.
-      shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
-    },
-    service.handler,
-  );
+  const server = createHttpServer(service.handler);
   service.attach?.(server);
 
   server.on("error", (error) => {

@@ -1,4 +1,3 @@
-import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
 import { connect, type NatsConnection } from "nats";
@@ -6,6 +5,7 @@ import { WebSocket } from "ws";
 
 import { createLog } from "../../apps/lib/log.ts";
 import { NatsBus, type NatsBusLimits } from "../../apps/lib/nats-bus.ts";
+import { createHttpServer } from "../../apps/lib/server.ts";
 import { Gateway, type GatewayLimits } from "../../apps/ws/gateway.ts";
 import { eventually } from "./eventually.ts";
 import { NatsServer } from "./nats.ts";
@@ -44,7 +44,7 @@ export async function startGateway({
   const { log, lines } = collectingLog();
   const bus = new NatsBus({ name: "gateway", servers: [nats.url], log, limits: busLimits });
   const gateway = new Gateway({ bus, log, limits });
-  const server = createServer(gateway.handler);
+  const server = createHttpServer(gateway.handler);
   gateway.attach(server);
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", 4_096, resolve);
@@ -101,7 +101,9 @@ export class Client {
   }
 
   async received(count: number): Promise<string[]> {
-    await eventually(`${count} messages arrive`, () => this.messages.length >= count);
+    await eventually(`${count} messages arrive`, () => this.messages.length >= count, {
+      everyMs: 1,
+    });
     return this.messages;
   }
 

@@ -1,0 +1,210 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { eventually } from "../../support/eventually.ts";
+import { Client, startGateway } from "../../support/gateway.ts";
+import { RawSocket } from "../../support/raw-socket.ts";
+
+const kilobyte = "k".repeat(1_024);
+
+describe("limits of the raw endpoint", () => {
+  it("has one NATS subscription per topic however many sockets, and none when they are gone", async () => {
+    await using running = await startGateway();
+    const clients = await Promise.all(
+      Array.from({ length: 100 }, (_, index) => Client.open(running.url(`topic${index % 2}`))),
+    );
+    assert.deepEqual(await running.nats.subjects(), ["t.topic0", "t.topic1"]);
+    for (const client of clients) client.websocket.close();
+    await eventually("no subscription is left", async () => {
+      const subjects = await running.nats.subjects();
+      return subjects.length === 0;
+    });
+    assert.deepEqual(running.gateway.counts, { websockets: 0, topics: 0 });
+  });
+
+  it("leaves no NATS subscription after 10,000 connects and disconnects", async () => {
+    await using running = await startGateway();
+    let done = 0;
+    const worker = async (name: number): Promise<void> => {
+      while (done < 10_000) {
+        done += 1;
+        // Topics that several share and topics of one, ended politely and not.
+        const client = await Client.open(
+          running.url(done % 3 === 0 ? "shared" : `own.${name}.${done}`),
+        );
+        if (done % 2 === 0) client.websocket.close();
+        else client.websocket.terminate();
+      }
+    };
+    await Promise.all(Array.from({ length: 50 }, (_, name) => worker(name)));
+    await eventually("the gateway has let all go", () => running.gateway.counts.websockets === 0);
+    assert.equal(running.gateway.counts.topics, 0);
+    await running.bus.flush();
+    assert.deepEqual(await running.nats.subjects(), []);
+    assert.equal((await running.nats.counts()).subscriptions, 0);
+  });
+
+  it("closes a socket that does not read with 1008, frees it, and delays nobody else", async () => {
+    await using running = await startGateway();
+    const slow = await Client.open(running.url("a"));
+    const quick = await Client.open(running.url("a"));
+    slow.websocket.pause();
+    let sent = 0;
+    // A stopped reader also fills two kernel buffers before anything waits in the gateway.
+    await eventually("the gateway has had enough", async () => {
+      for (let index = 0; index < 256; index += 1) {
+        running.publisher.publish("t.a", `${sent} ${kilobyte}`);
+        sent += 1;
+      }
+      await running.publisher.flush();
+      // The others are served while one does not read: each round arrives before the next is sent.
+      await quick.received(sent);
+      return running.lines.some((line) => line.includes("slow websocket closed"));
+    });
+    await eventually(
+      "it is cut although its close frame cannot pass",
+      () => running.gateway.counts.websockets === 1,
+    );
+    assert.deepEqual(
+      quick.messages.map((text) => Number.parseInt(text, 10)),
+      Array.from({ length: sent }, (_, index) => index),
+    );
+    assert.equal(quick.closed, undefined);
+    slow.websocket.resume();
+    await slow.closing();
+    // What it did receive has no gap.
+    assert.ok(slow.messages.length < sent);
+    slow.messages.forEach((text, index) => {
+      assert.equal(Number.parseInt(text, 10), index);
+    });
+  });
+
+  it("tells a slow reader the code and the reason when it reads again in time", async () => {
+    await using running = await startGateway({ limits: { slowGraceMs: 20_000 } });
+    const slow = await Client.open(running.url("a"));
+    const quick = await Client.open(running.url("a"));
+    slow.websocket.pause();
+    // More than kernel buffers on both sides and the backlog can hold.
+    const text = "k".repeat(32_768);
+    for (let index = 0; index < 1_024; index += 1) {
+      running.publisher.publish("t.a", text);
+      if (index % 32 === 0) await running.publisher.flush();
+    }
+    await quick.received(1_024);
+    slow.websocket.resume();
+    assert.deepEqual(await slow.closing(), {
+      code: 1008,
+      reason: "too slow: more than 1 MiB was waiting",
+    });
+  });
+
+  it("keeps at most 1 MiB for each of many sockets that do not read", async () => {
+    await using running = await startGateway({ limits: { slowGraceMs: 50 } });
+    const readers = await Promise.all(
+      Array.from({ length: 20 }, () => RawSocket.upgrade(running.port, "/ws/a")),
+    );
+    for (const reader of readers) reader.socket.pause();
+    const text = "k".repeat(32_768);
+    const before = process.memoryUsage().arrayBuffers;
+    let most = 0;
+    await eventually("all are gone", async () => {
+      for (let index = 0; index < 16; index += 1) running.publisher.publish("t.a", text);
+      await running.publisher.flush();
+      await running.bus.flush();
+      most = Math.max(most, process.memoryUsage().arrayBuffers - before);
+      return running.gateway.counts.websockets === 0;
+    });
+    // The backlogs are references to the same bytes: about 1 MiB for all of them together.
+    assert.ok(most < 20 * 1_048_576, `${most} bytes`);
+    for (const reader of readers) reader.socket.destroy();
+  });
+
+  it("closes with 1009 after a frame over 64 KiB, and publishes none of it", async () => {
+    await using running = await startGateway();
+    const client = await Client.open(running.url("a"));
+    client.websocket.send("x".repeat(65_537));
+    assert.equal((await client.closing()).code, 1009);
+    const fragments = await Client.open(running.url("a"));
+    fragments.websocket.send("x".repeat(60_000), { fin: false });
+    fragments.websocket.send("x".repeat(60_000), { fin: true });
+    assert.equal((await fragments.closing()).code, 1009);
+    await running.bus.flush();
+    assert.equal((await running.nats.counts()).messagesIn, 0);
+  });
+
+  it("closes with 1003 after a binary frame, and publishes neither it nor what follows", async () => {
+    await using running = await startGateway();
+    const client = await Client.open(running.url("a"));
+    client.websocket.send(Buffer.from("x"));
+    client.websocket.send("y");
+    assert.deepEqual(await client.closing(), { code: 1003, reason: "only text frames are taken" });
+    await running.bus.flush();
+    assert.equal((await running.nats.counts()).messagesIn, 0);
+  });
+
+  it("closes with 1007 after text that is no UTF-8 and with 1002 after a broken frame", async () => {
+    await using running = await startGateway();
+    await using text = await RawSocket.upgrade(running.port, "/ws/a");
+    // FIN, text, masked with zeros, one byte that is no UTF-8.
+    text.socket.write(Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0xff]));
+    await eventually("1007", () => text.received.includes(Buffer.from([0x88, 0x02, 0x03, 0xef])));
+    await using unmasked = await RawSocket.upgrade(running.port, "/ws/a");
+    unmasked.socket.write(Buffer.from([0x81, 0x01, 0x61]));
+    await eventually("1002", () =>
+      unmasked.received.includes(Buffer.from([0x88, 0x02, 0x03, 0xea])),
+    );
+  });
+
+  it("cuts a peer that ignores pings within two ping intervals, and keeps one that answers", async () => {
+    const pingIntervalMs = 400;
+    await using running = await startGateway({ limits: { pingIntervalMs } });
+    const alive = await Client.open(running.url("a"));
+    const begin = performance.now();
+    await using dead = await RawSocket.upgrade(running.port, "/ws/a");
+    await eventually("the dead peer is cut", () => dead.ended, { everyMs: 5 });
+    const tookMs = performance.now() - begin;
+    assert.ok(dead.received.includes(Buffer.from([0x89, 0x00])), "it was asked first");
+    // The rule is two intervals; a loaded machine gets one more.
+    assert.ok(tookMs < 3 * pingIntervalMs, `it took ${Math.round(tookMs)} ms`);
+    assert.equal(running.gateway.counts.websockets, 1);
+    let pings = 0;
+    alive.websocket.on("ping", () => (pings += 1));
+    await eventually("the other has been asked five times", () => pings >= 5);
+    assert.equal(alive.closed, undefined);
+  });
+
+  it("refuses more websockets than the limit with 503, and takes others when some have left", async () => {
+    await using running = await startGateway({ limits: { maxWebsockets: 3 } });
+    const attempts = await Promise.allSettled(
+      Array.from({ length: 10 }, (_, index) => Client.open(running.url(`t${index}`))),
+    );
+    const open = attempts.filter((attempt) => attempt.status === "fulfilled");
+    assert.equal(open.length, 3);
+    assert.equal(running.gateway.counts.topics, 3);
+    open[0]?.value.websocket.close();
+    await eventually("one place is free", () => running.gateway.counts.websockets === 2);
+    await Client.open(running.url("again"));
+  });
+
+  it("holds up publishers while NATS owes confirmations, and loses none of their messages", async () => {
+    await using running = await startGateway({ limits: { maxUnconfirmedBytes: 200_000 } });
+    const clients = await Promise.all(
+      Array.from({ length: 4 }, () => Client.open(running.url("a"))),
+    );
+    const text = "x".repeat(10_000);
+    for (let index = 0; index < 100; index += 1) {
+      for (const [name, client] of clients.entries())
+        client.websocket.send(`${name} ${index} ${text}`);
+    }
+    for (const client of clients) {
+      const messages = await client.received(400);
+      for (const name of clients.keys()) {
+        const own = messages.filter((message) => message.startsWith(`${name} `));
+        assert.deepEqual(
+          own.map((message) => Number(message.split(" ")[1])),
+          Array.from({ length: 100 }, (_, index) => index),
+        );
+      }
+    }
+  });
+});
