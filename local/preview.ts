@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { readStackFile, stackNames } from "./engine/stack-file.ts";
-import { startRecorder } from "./recorder.ts";
+import { startRecorder } from "./provider/recorder-process.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
@@ -41,8 +41,8 @@ async function main(): Promise<number> {
   }
   // The provider starts while the engine is still loaded, and both before the program asks.
   await using recorder = startRecorder({
-    ...(config["gcp:project"] === undefined ? {} : { project: config["gcp:project"] }),
-    ...(config["gcp:region"] === undefined ? {} : { region: config["gcp:region"] }),
+    project: config["gcp:project"],
+    region: config["gcp:region"],
   });
   const [{ preview }, { emptyState }, { PreviewTree }] = await Promise.all([
     import("./engine/engine.ts"),

@@ -1,7 +1,7 @@
 /** `pulumi up`, `preview` and `destroy` where there is no pulumi CLI. */
 import { Deployment } from "./deployment.ts";
 import { runProgram } from "./program.ts";
-import { connectProvider, type ProviderClient } from "./provider-client.ts";
+import { connectProvider, type ProviderClient, ProviderGone } from "./provider-client.ts";
 import { readStackFile, type StackFile } from "./stack-file.ts";
 import type { RunOptions, RunResult, State } from "./types.ts";
 
@@ -107,8 +107,11 @@ function open(options: RunOptions, stack: StackFile, state: State, dryRun: boole
 }
 
 function connect({ providerPort, stepMs }: RunOptions): Promise<ProviderClient> {
-  const client = Promise.resolve(providerPort).then((port) =>
-    connectProvider(port, stepMs ?? defaultStepMs),
+  const client = Promise.resolve(providerPort).then(
+    (port) => connectProvider(port, stepMs ?? defaultStepMs),
+    (cause: unknown) => {
+      throw new ProviderGone(cause instanceof Error ? cause.message : String(cause), { cause });
+    },
   );
   // Whoever needs the provider awaits it; until then its failure is nobody's surprise.
   client.catch(() => undefined);

@@ -1,11 +1,13 @@
-/** A provider process that records and makes nothing real. */
+/** A provider's process that records and makes nothing real, as an engine's side sees it. */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
 
 export interface RecorderOptions {
-  readonly project?: string;
-  readonly region?: string;
+  /** Default `local-project`. */
+  readonly project?: string | undefined;
+  /** Default `europe-west1`. */
+  readonly region?: string | undefined;
 }
 
 export interface Recorder extends AsyncDisposable {
@@ -17,13 +19,13 @@ export interface Recorder extends AsyncDisposable {
 
 /** Starts the provider's process as the pulumi CLI would; disposing of it ends the process. */
 export function startRecorder(options: RecorderOptions): Recorder {
-  const args = [
-    join(import.meta.dirname, "provider", "main.ts"),
-    "--record-only",
-    ...(options.project === undefined ? [] : ["--project", options.project]),
-    ...(options.region === undefined ? [] : ["--region", options.region]),
-  ];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const { project = "local-project", region = "europe-west1" } = options;
+  const script = join(import.meta.dirname, "recorder.ts");
+  // It ends when this end of its stdin does, also when this process is killed.
+  const child = spawn(process.execPath, [script, project, region], {
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  child.stdin.on("error", () => undefined);
   let errors = "";
   child.stderr.on("data", (chunk: Buffer) => {
     errors = (errors + chunk.toString()).slice(-4_000);
