@@ -35,7 +35,7 @@ export interface BuildDeployerArgs {
 const projectRoles = [
   // Creates and deletes versions, moves traffic, writes the dispatch rules.
   "appengine.appAdmin",
-  // What a build itself needs: its logs, its source, and pushing the image of ws.
+  // What a build itself needs: its logs, its source, pushing the image of ws; it sees buckets, too.
   "cloudbuild.builds.builder",
   // App Engine starts a build for each version, in the name of who deploys it.
   "cloudbuild.builds.editor",
