@@ -1,0 +1,189 @@
+/** What must hold in the graph of every stack, whatever it declares. Each check answers with problems. */
+import type { RecordedGraph, RecordedResource } from "../../local/engine/record.ts";
+import { typeAndName } from "./golden.ts";
+
+type Resources = readonly RecordedResource[];
+
+/** Every problem of the graph; `protect` says whether the stack is a protected one. */
+export function graphProblems(graph: RecordedGraph, { protect }: { protect: boolean }): string[] {
+  const { resources } = graph;
+  return [
+    ...graph.problems,
+    ...textProblems(graph),
+    ...orderProblems(resources),
+    ...familyProblems(resources),
+    ...protectionProblems(resources, protect),
+    ...seedProblems(resources),
+  ];
+}
+
+/** A text that an Output, an unknown or an undefined value went into, or that is a secret. */
+export function textProblems({
+  resources,
+  outputs,
+}: Pick<RecordedGraph, "resources" | "outputs">): string[] {
+  const wrong = [
+    { what: "undefined", pattern: /\bundefined\b/ },
+    {
+      what: "an unknown value",
+      pattern: /04da6b54-80e4-46f7-96ec-b56ff0331ba9|.\[unknown\]|\[unknown\]./,
+    },
+    { what: "an Output", pattern: /Calling \[to(String|JSON)\]|Output<T>/ },
+    { what: "an object", pattern: /\[object \w+\]/ },
+    { what: "not a number", pattern: /\bNaN\b/ },
+    { what: "a seed", pattern: /S[A-Z2-7]{57}/ },
+  ];
+  const found: string[] = [];
+  const visit = (where: string, value: unknown): void => {
+    if (typeof value === "string") {
+      for (const { what, pattern } of wrong) {
+        if (pattern.test(value))
+          found.push(`${where}: ${what} in the text ${JSON.stringify(value)}`);
+      }
+    } else if (typeof value === "object" && value !== null) {
+      for (const [key, inner] of Object.entries(value)) {
+        visit(where, key);
+        visit(`${where}.${key}`, inner);
+      }
+    }
+  };
+  for (const { urn, inputs } of resources) visit(typeAndName(urn), inputs);
+  visit("outputs", outputs);
+  return found;
+}
+
+const versionTypes = [
+  "gcp:appengine/standardAppVersion:StandardAppVersion",
+  "gcp:appengine/flexibleAppVersion:FlexibleAppVersion",
+];
+
+/**
+ * The order in which a stack comes to be: APIs, application and database, network with connector and
+ * NATS, the default service, the other services, the traffic of each, dispatch rules. Each thing must
+ * depend on every thing of the step before it, by itself or through others.
+ */
+export function orderProblems(resources: Resources): string[] {
+  const ofType = (...types: string[]): RecordedResource[] =>
+    resources.filter(({ type }) => types.some((end) => type.endsWith(end)));
+  const versions = ofType(...versionTypes);
+  const byDefault = versions.filter(({ inputs }) => inputs["service"] === "default");
+  const others = versions.filter(({ inputs }) => inputs["service"] !== "default");
+  const traffic = ofType(":EngineSplitTraffic");
+  const steps: [string, RecordedResource[]][] = [
+    ["APIs", ofType("projects/service:Service")],
+    ["application and database", ofType(":Application", "firestore/database:Database")],
+    [
+      "network, connector and NATS",
+      [...ofType(":Network", ":Subnetwork", ":Connector", ":Instance")],
+    ],
+    ["the default service", byDefault],
+    ["the other services", others],
+  ];
+  const problems: string[] = [];
+  const reaches = reachability(resources);
+  const need = (later: RecordedResource, earlier: RecordedResource): void => {
+    if (!reaches(later.urn, earlier.urn)) {
+      problems.push(`${typeAndName(later.urn)} does not wait for ${typeAndName(earlier.urn)}`);
+    }
+  };
+  for (const [index, [name, members]] of steps.entries()) {
+    if (members.length === 0) problems.push(`there is nothing of ${name}`);
+    for (const later of members) {
+      for (const earlier of steps[index - 1]?.[1] ?? []) need(later, earlier);
+    }
+  }
+  for (const version of versions) {
+    const own = traffic.filter(({ inputs }) => inputs["service"] === version.inputs["service"]);
+    if (own.length !== 1) problems.push(`${typeAndName(version.urn)} has ${own.length} splits`);
+    for (const split of own) need(split, version);
+  }
+  const rules = ofType(":ApplicationUrlDispatchRules");
+  if (rules.length !== 1) problems.push(`there are ${rules.length} lists of dispatch rules`);
+  for (const list of rules) for (const split of traffic) need(list, split);
+  return problems;
+}
+
+/** Answers whether the first depends on the second, by itself or through others. */
+function reachability(resources: Resources): (from: string, to: string) => boolean {
+  const byUrn = new Map(resources.map((resource) => [resource.urn, resource]));
+  return (from, to) => {
+    const seen = new Set<string>();
+    const queue = [from];
+    for (let urn = queue.pop(); urn !== undefined; urn = queue.pop()) {
+      for (const next of byUrn.get(urn)?.dependencies ?? []) {
+        if (next === to) return true;
+        if (!seen.has(next)) {
+          seen.add(next);
+          queue.push(next);
+        }
+      }
+    }
+    return false;
+  };
+}
+
+/** Every resource of the cloud belongs to a component, and every name begins with its parent's. */
+export function familyProblems(resources: Resources): string[] {
+  const byUrn = new Map(resources.map((resource) => [resource.urn, resource]));
+  return resources.flatMap(({ urn, name, custom, parent }) => {
+    const of = parent === undefined ? undefined : byUrn.get(parent);
+    const inComponent = of !== undefined && of.type !== "pulumi:pulumi:Stack";
+    if (custom && !inComponent) return [`${typeAndName(urn)} belongs to no component`];
+    if (inComponent && !name.startsWith(`${of.name}-`)) {
+      return [`${typeAndName(urn)} is not called after its parent ${of.name}`];
+    }
+    return [];
+  });
+}
+
+/** What a protected stack must not lose, by type; and the bucket with the state, by its name. */
+const protectedTypes = [
+  ":Application",
+  "firestore/database:Database",
+  "compute/disk:Disk",
+  "secretmanager/secret:Secret",
+  ":Network",
+  ":Subnetwork",
+  ":Connector",
+];
+
+export function protectionProblems(resources: Resources, protect: boolean): string[] {
+  return resources.flatMap((resource) => {
+    const { urn, type, inputs } = resource;
+    const kept =
+      protectedTypes.some((end) => type.endsWith(end)) ||
+      (type.endsWith(":Bucket") && String(inputs["name"]).endsWith("-pulumi-state"));
+    const wanted = protect && kept;
+    return resource.protect === wanted
+      ? []
+      : [`${typeAndName(urn)} is ${wanted ? "not " : ""}protected`];
+  });
+}
+
+/** Each seed may be read by the account of its own service, and by nobody else. */
+export function seedProblems(resources: Resources): string[] {
+  const readers = resources.filter(({ type }) => type.endsWith(":SecretIamMember"));
+  const secrets = resources.filter(({ type }) => type.endsWith("secretmanager/secret:Secret"));
+  if (secrets.length === 0) return ["there are no secrets for seeds"];
+  const problems = secrets.flatMap(({ inputs }) => {
+    const id = String(inputs["secretId"]);
+    const members = readers
+      .filter((reader) => reader.inputs["secretId"] === id)
+      .map((reader) => `${String(reader.inputs["role"])} ${String(reader.inputs["member"])}`);
+    const service = id.replace("nats-seed-", "");
+    const version = resources.find(
+      ({ type, inputs: { service: of } }) => versionTypes.includes(type) && of === service,
+    );
+    const account = String(version?.inputs["serviceAccount"]);
+    const wanted = `roles/secretmanager.secretAccessor serviceAccount:${account}`;
+    return members.length === 1 && members[0] === wanted
+      ? []
+      : [`${id} may be read by ${members.join(", ") || "nobody"} and not by ${wanted}`];
+  });
+  const wide = resources.filter(
+    ({ type, inputs }) =>
+      type.endsWith("projects/iAMMember:IAMMember") &&
+      /secretmanager\.(secretAccessor|admin)|\/(owner|editor)$/.test(String(inputs["role"])),
+  );
+  return [...problems, ...wide.map(({ urn }) => `${typeAndName(urn)} opens every secret`)];
+}

@@ -1,0 +1,218 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
+import { before, describe, it } from "node:test";
+import {
+  type RecordedGraph,
+  type RecordedResource,
+  recordGraph,
+} from "../../local/engine/record.ts";
+import { stackNames } from "../../local/engine/stack-file.ts";
+import {
+  familyProblems,
+  graphProblems,
+  orderProblems,
+  protectionProblems,
+  seedProblems,
+  textProblems,
+} from "./checks.ts";
+import { goldenFile, goldenText, root } from "./golden.ts";
+
+const graphs = new Map<string, { up: RecordedGraph; preview: RecordedGraph }>();
+function graphOf(stack: string): RecordedGraph {
+  return graphs.get(stack)?.up ?? assert.fail(`no graph of ${stack}`);
+}
+
+before(async () => {
+  // Two at a time: each is a process of its own that takes a processor.
+  for (const stack of stackNames(root)) {
+    const [up, preview] = await Promise.all([
+      recordGraph({ root, stack }),
+      recordGraph({ root, stack, preview: true }),
+    ]);
+    graphs.set(stack, { up, preview });
+  }
+});
+
+for (const stack of stackNames(root)) {
+  describe(`the graph of ${stack}`, () => {
+    it("holds what must hold in every graph", () => {
+      assert.deepEqual(graphProblems(graphOf(stack), { protect: stack === "prod" }), []);
+    });
+
+    it("is the reviewed one (`npm run golden` writes what it is now)", async () => {
+      assert.equal(await goldenText(graphOf(stack)), await readFile(goldenFile(stack), "utf8"));
+    });
+
+    it("has the same resources in a preview, where nothing computed is known", () => {
+      const { up, preview } = graphs.get(stack) ?? assert.fail();
+      assert.deepEqual(preview.problems, []);
+      const urns = (graph: RecordedGraph) => graph.resources.map(({ urn }) => urn);
+      assert.deepEqual(urns(preview), urns(up));
+      const partly = textProblems(preview);
+      assert.deepEqual(partly, []);
+    });
+
+    it("names its versions in a preview already, and as the up will", () => {
+      const { up, preview } = graphs.get(stack) ?? assert.fail();
+      const ids = ({ resources }: RecordedGraph) =>
+        resources.map(({ inputs }) => inputs["versionId"]).filter((id) => id !== undefined);
+      assert.equal(ids(up).length, 3);
+      assert.deepEqual(ids(preview), ids(up));
+    });
+  });
+}
+
+describe("the golden files", () => {
+  it("hold no path of a machine, no digest of code and no version made of it", async () => {
+    for (const stack of stackNames(root)) {
+      const text = await readFile(goldenFile(stack), "utf8");
+      for (const path of [root, homedir(), tmpdir(), "file:"]) assert(!text.includes(path), path);
+      assert.doesNotMatch(text, /\b[0-9a-f]{64}\b|\bv[0-9a-f]{10}\b/);
+    }
+  });
+
+  it("stay as they are when only code changes, and change with the infrastructure", async () => {
+    const graph = graphOf("dev");
+    const text = JSON.stringify(graph);
+    const object = graph.resources.find(({ name }) => name === "add-source-object");
+    const digest = /[0-9a-f]{64}/.exec(String(object?.inputs["name"]))?.[0] ?? assert.fail();
+    const version = graph.resources.find(({ name }) => name === "add-version");
+    const id = String(version?.inputs["versionId"]);
+    const recoded = JSON.parse(
+      text.replaceAll(digest, "f".repeat(64)).replaceAll(id, "vffffffffff"),
+    ) as RecordedGraph;
+    assert.equal(await goldenText(recoded), await goldenText(graph));
+    const grown = JSON.parse(text.replaceAll('"e2-micro"', '"f1-micro"')) as RecordedGraph;
+    assert.notEqual(await goldenText(grown), await goldenText(graph));
+  });
+});
+
+/** The checks are only worth something if a broken graph does not pass them. */
+describe("a graph that is broken", () => {
+  type Change = Partial<RecordedResource>;
+  /** The resources of a stack, with the one of that name changed. */
+  function broken(
+    stack: string,
+    name: string,
+    change: (resource: RecordedResource) => Change,
+  ): RecordedResource[] {
+    const { resources } = graphOf(stack);
+    const found = resources.filter((resource) => resource.name === name);
+    assert.equal(found.length, 1, `one resource is called ${name}`);
+    return resources.map((resource) =>
+      resource.name === name ? { ...resource, ...change(resource) } : resource,
+    );
+  }
+  const withInput = (key: string, value: string) => (resource: RecordedResource) => ({
+    inputs: { ...resource.inputs, [key]: value },
+  });
+
+  for (const [what, value] of [
+    ["undefined", "nats://undefined:4222"],
+    ["an unknown value", "nats://04da6b54-80e4-46f7-96ec-b56ff0331ba9:4222"],
+    ["an unknown value", "nats://[unknown]:4222"],
+    ["an Output", "Calling [toString] on an [Output<T>] is not supported."],
+    ["an object", "[object Object]"],
+    ["not a number", "NaN"],
+    ["a seed", `S${"A".repeat(57)}`],
+  ] as const) {
+    it(`is caught with the text ${JSON.stringify(value)}`, () => {
+      const resources = broken("dev", "nats-0", withInput("hostname", value));
+      assert.deepEqual(textProblems({ resources, outputs: {} }), [
+        `gcp:compute/instance:Instance::nats-0.hostname: ${what} in the text ${JSON.stringify(value)}`,
+      ]);
+      assert.equal(textProblems({ resources: [], outputs: { url: value } }).length, 1);
+    });
+  }
+
+  for (const [later, earlier] of [
+    ["app-application", "gcp:projects/service:Service::apis-appengine"],
+    ["app-database", "gcp:projects/service:Service::apis-firestore"],
+    ["realtime-connector", "gcp:firestore/database:Database::app-database"],
+    ["nats-0", "gcp:appengine/application:Application::app-application"],
+    ["web-version", "gcp:compute/instance:Instance::nats-0"],
+    ["web-version", "gcp:vpcaccess/connector:Connector::realtime-connector"],
+    ["add-version", "gcp:appengine/standardAppVersion:StandardAppVersion::web-version"],
+    ["ws-version", "gcp:appengine/standardAppVersion:StandardAppVersion::web-version"],
+    ["ws-traffic", "gcp:appengine/flexibleAppVersion:FlexibleAppVersion::ws-version"],
+    ["routes-rules", "gcp:appengine/engineSplitTraffic:EngineSplitTraffic::add-traffic"],
+  ] as const) {
+    it(`is caught when ${later} waits for nothing`, () => {
+      const problems = orderProblems(broken("dev", later, () => ({ dependencies: [] })));
+      assert(
+        problems.some((p) => p.endsWith(`::${later} does not wait for ${earlier}`)),
+        problems.join("\n"),
+      );
+    });
+  }
+
+  it("is caught when a step of the order is missing", () => {
+    const { resources } = graphOf("dev");
+    const without = (end: string) => resources.filter(({ type }) => !type.endsWith(end));
+    assert(orderProblems(without(":Service")).includes("there is nothing of APIs"));
+    assert(
+      orderProblems(without(":ApplicationUrlDispatchRules")).includes(
+        "there are 0 lists of dispatch rules",
+      ),
+    );
+    assert(
+      orderProblems(without(":EngineSplitTraffic")).includes(
+        "gcp:appengine/flexibleAppVersion:FlexibleAppVersion::ws-version has 0 splits",
+      ),
+    );
+  });
+
+  it("is caught when a resource belongs to no component", () => {
+    const stack = graphOf("dev").resources.find(({ type }) => type === "pulumi:pulumi:Stack");
+    const parent = stack?.urn ?? assert.fail();
+    assert.deepEqual(familyProblems(broken("dev", "nats-0", () => ({ parent }))), [
+      "gcp:compute/instance:Instance::nats-0 belongs to no component",
+    ]);
+  });
+
+  it("is caught when a child is not called after its parent", () => {
+    assert.deepEqual(familyProblems(broken("dev", "nats-0", () => ({ name: "node-0" }))), [
+      "gcp:compute/instance:Instance::nats-0 is not called after its parent nats",
+    ]);
+  });
+
+  for (const name of [
+    "app-application",
+    "app-database",
+    "nats-1-data",
+    "nats-seed-ws",
+    "realtime-network",
+    "realtime-flex",
+    "realtime-connector",
+    "deployer-state",
+  ]) {
+    it(`is caught when prod does not protect ${name}`, () => {
+      const problems = protectionProblems(
+        broken("prod", name, () => ({ protect: false })),
+        true,
+      );
+      assert.equal(problems.length, 1);
+      assert.match(problems[0] ?? "", new RegExp(`::${name} is not protected$`));
+    });
+  }
+
+  it("is caught when something that has to be replaceable is protected", () => {
+    const resources = broken("prod", "nats-0", () => ({ protect: true }));
+    assert.deepEqual(protectionProblems(resources, true), [
+      "gcp:compute/instance:Instance::nats-0 is protected",
+    ]);
+  });
+
+  it("is caught when a seed has another reader, or no reader", () => {
+    const name = "add-secret-nats-seed-add";
+    const other = broken("dev", name, withInput("member", "serviceAccount:ws@example.com"));
+    assert.equal(seedProblems(other).length, 1);
+    const none = graphOf("dev").resources.filter((resource) => resource.name !== name);
+    assert.match(seedProblems(none)[0] ?? "", /^nats-seed-add may be read by nobody and not by /);
+    const everybody = broken("dev", "ws-logging.logWriter", withInput("role", "roles/editor"));
+    assert.deepEqual(seedProblems(everybody), [
+      "gcp:projects/iAMMember:IAMMember::ws-logging.logWriter opens every secret",
+    ]);
+  });
+});
