@@ -35,6 +35,9 @@ export function createHttpApp(): Express {
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
+  // One path, one spelling: what is not written exactly so is 404.
+  app.enable("strict routing");
+  app.enable("case sensitive routing");
   // Nothing here reads nested query parameters.
   app.set("query parser", "simple");
   app.use((_request, response, next) => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 import { eventually } from "./eventually.ts";
 
@@ -17,11 +17,11 @@ export class ServiceProcess implements AsyncDisposable {
   other = "";
 
   /**
-   * @param file program, relative to the repository's root
+   * @param file program; a relative path is relative to the repository's root
    * @param env  its whole environment beside PATH; PORT=0 lets the system choose
    */
   constructor(file: string, env: Readonly<Record<string, string>>) {
-    const child = spawn(process.execPath, [join(root, file)], {
+    const child = spawn(process.execPath, [resolve(root, file)], {
       cwd: root,
       env: { PATH: process.env["PATH"], HOST: "127.0.0.1", PORT: "0", ...env },
       stdio: ["ignore", "pipe", "pipe"],
