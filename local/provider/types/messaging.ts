@@ -171,6 +171,9 @@ function duration(inputs: Props, path: string, low: number, high: number, report
   if (seconds === undefined) {
     report(path, `"${text}" is not a duration in seconds, for example 600s`);
   } else if (Number(seconds) < low || Number(seconds) > high) {
-    report(path, `${text} is not between ${low}s and ${high}s`);
+    report(
+      path,
+      `${text} is ${high === Infinity ? `below ${low}s` : `not between ${low}s and ${high}s`}`,
+    );
   }
 }
