@@ -73,11 +73,23 @@ export function readable(line: string): { severity: string; text: string } {
   }
   const severity =
     "severity" in record && typeof record.severity === "string" ? record.severity : "";
-  const fields = Object.entries(record)
-    .filter(([key, value]) => !dull.has(key) && !isInstanceId(key, value))
-    .filter(([key]) => !key.startsWith("logging.googleapis.com/"))
-    .map(([key, value]) => `${key}=${plain(value)}`);
-  return { severity, text: [severity, plain(record.message), ...fields].filter(Boolean).join(" ") };
+  const fields: string[] = [];
+  const stacks: string[] = [];
+  for (const [key, value] of Object.entries(record)) {
+    if (dull.has(key) || isInstanceId(key, value)) continue;
+    if (key.startsWith("logging.googleapis.com/")) continue;
+    const stack = stackOf(value);
+    if (stack === undefined) fields.push(`${key}=${plain(value)}`);
+    else stacks.push(`\n${stack}`);
+  }
+  const first = [severity, plain(record.message), ...fields].filter(Boolean).join(" ");
+  return { severity, text: first + stacks.join("") };
+}
+
+/** A logged error is read best as its stack. */
+function stackOf(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null || !("stack" in value)) return undefined;
+  return typeof value.stack === "string" ? value.stack : undefined;
 }
 
 function plain(value: unknown): string {

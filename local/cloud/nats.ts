@@ -135,7 +135,7 @@ export class Nats {
   }
 }
 
-/** nats-server's lines without process number and time, and without its banner at start. */
+/** nats-server's lines without process number and time, and without its banner and farewell. */
 function readable(log: Log): Log {
   const severities: Readonly<Record<string, string>> = {
     WRN: "WARNING",
@@ -146,7 +146,7 @@ function readable(log: Log): Log {
   return (line) => {
     const parsed = /^\[\d+\] [\d/]+ [\d:.]+ \[([A-Z]{3})\] (.*)$/.exec(line);
     const [, level = "", message = line] = parsed ?? [];
-    if (message.startsWith("Starting nats-server")) banner = true;
+    if (/^(Starting nats-server|Trapped )/.test(message)) banner = true;
     if (message === "Server is ready") banner = false;
     if (level === "INF" && banner) return;
     log(parsed ? JSON.stringify({ severity: severities[level] ?? "INFO", message }) : line);

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Keeper } from "./keeper-client.ts";
 import { LineCutter } from "./lines.ts";
-import type { Log } from "./logs.ts";
+import { readable, type Log } from "./logs.ts";
 import { ownGroup, signalGroup } from "./process-group.ts";
 
 export interface Launch {
@@ -164,8 +164,12 @@ export class Supervised {
 
     const tail: string[] = [];
     const onLine = (line: string): void => {
-      tail.push(line);
-      if (tail.length > tailLines) tail.shift();
+      tail.push(
+        ...readable(line)
+          .text.split("\n")
+          .filter((part) => part.trim() !== ""),
+      );
+      tail.splice(0, tail.length - tailLines);
       log(line);
     };
     for (const stream of [child.stdout, child.stderr]) {

@@ -1,5 +1,6 @@
 /** A local cloud with small services, for its tests. */
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
 import { request as httpRequest, type ClientRequest, type IncomingHttpHeaders } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -51,9 +52,10 @@ let bundled: Promise<string> | undefined;
 export function fixtureApp(): Promise<string> {
   bundled ??= (async () => {
     const folder = await mkdtemp(join(tmpdir(), "appengine-realtime-fixture-"));
-    process.once("exit", () => void rm(folder, { recursive: true, force: true }));
+    process.once("exit", () => {
+      rmSync(folder, { recursive: true, force: true });
+    });
     const outfile = join(folder, "main.js");
-    await mkdir(folder, { recursive: true });
     await build({
       entryPoints: [join(import.meta.dirname, "fixtures", "app.ts")],
       bundle: true,

@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { describe as suite, it } from "node:test";
+import { WebSocket } from "ws";
+import { eventually } from "../support/eventually.ts";
+import { freePort } from "../support/ports.ts";
+import { System } from "./system.ts";
+
+async function sum(system: System, a: number, b: number): Promise<unknown> {
+  const response = await fetch(`${system.url}/api/add/sum`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ a, b }),
+  });
+  return response.json();
+}
+
+/** Changes a file of the copy; fails when the text to be replaced is not in it. */
+function edit(folder: string, file: string, from: string | RegExp, to: string): void {
+  const path = join(folder, file);
+  const before = readFileSync(path, "utf8");
+  const after = before.replace(from, to);
+  assert.notEqual(after, before, `${file} has nothing like ${String(from)}`);
+  writeFileSync(path, after);
+}
+
+suite("npm start", () => {
+  it("runs the system, deploys what changes, and ends with Ctrl-C within 5 s", async () => {
+    await using system = await System.start();
+    await system.ready();
+    for (const word of ["starting nats-server nats-0", "starting default v", "starting add v"]) {
+      assert.ok(system.output.includes(word), word);
+    }
+    for (const path of ["/", "/api/add*", "/ws*"]) {
+      assert.ok(system.output.includes(`http://localhost:${system.port}${path} `), path);
+    }
+
+    const socket = new WebSocket(`ws://127.0.0.1:${system.port}/ws/add`);
+    await once(socket, "open");
+    const message = once(socket, "message") as Promise<[Buffer]>;
+    assert.deepEqual(await sum(system, 40, 2), { res: 42 });
+    assert.equal((await message)[0].toString(), "42");
+    socket.terminate();
+
+    await deploysChanges(system);
+
+    const processes = system.processes();
+    assert.ok(processes.size >= 7, "npm's shell, main, provider, keeper, NATS and three services");
+    const began = performance.now();
+    system.signalGroup("SIGINT");
+    // npm itself passes the signal on and then dies of it.
+    await system.exitCode();
+    assert.match(system.output, /^stopping …$/m);
+    await system.leavesNothing(processes);
+    const ms = performance.now() - began;
+    assert.ok(ms < 5_000, `it took ${ms} ms`);
+  });
+
+  it("leaves nothing when npm alone gets SIGTERM", async () => {
+    await using system = await System.start();
+    await system.ready();
+    const processes = system.processes();
+    system.npm.kill("SIGTERM");
+    await system.exitCode();
+    await system.leavesNothing(processes);
+  });
+
+  it("leaves nothing when its main process is killed", async () => {
+    await using system = await System.start();
+    await system.ready();
+    const processes = system.processes();
+    process.kill(system.pid(/^node local\/main\.ts/), "SIGKILL");
+    await system.leavesNothing(processes);
+  });
+
+  it("leaves nothing when the provider with the local cloud is killed, and says so", async () => {
+    await using system = await System.start();
+    await system.ready();
+    const processes = system.processes();
+    process.kill(system.pid(/provider\/main\.ts/), "SIGKILL");
+    assert.equal(await system.exitCode(), 1);
+    assert.match(system.output, /the local cloud ended unexpectedly/);
+    await system.leavesNothing(processes);
+  });
+
+  it("leaves nothing when it is stopped while it starts", async () => {
+    await using system = await System.start();
+    await system.prints("starting nats-server");
+    const processes = system.processes();
+    system.signalGroup("SIGTERM");
+    await system.exitCode();
+    await system.leavesNothing(processes);
+  });
+
+  it("leaves nothing when a service fails to start, and shows its last lines", async () => {
+    await using system = await System.start({
+      change: (folder) => {
+        edit(folder, "apps/ws/main.ts", /$/, '\nthrow new Error("the moon is full");\n');
+      },
+    });
+    await system.prints("starting nats-server");
+    const processes = system.processes();
+    assert.equal(await system.exitCode(), 1);
+    assert.match(system.output, /the start failed; what had been started is stopped/);
+    assert.match(system.output, /ws v[0-9a-f]+ ended with exit code 1 before it served/);
+    assert.match(system.output, /the moon is full/);
+    await system.leavesNothing(processes);
+  });
+
+  it("says so before it starts anything when the port is in use", async () => {
+    const port = await freePort();
+    const other = createServer().listen(port, "127.0.0.1");
+    await once(other, "listening");
+    try {
+      await using system = await System.start({ port });
+      assert.equal(await system.exitCode(), 1);
+      assert.match(system.output, new RegExp(`port ${port} is in use by another process`));
+      assert.ok(!system.output.includes("starting"), system.output);
+    } finally {
+      other.close();
+    }
+  });
+
+  it("answers options that it does not know with its usage", async () => {
+    for (const args of [["--prot", "1"], ["--port", "eighty"], ["--port", "70000"], ["again"]]) {
+      await using system = await System.start({ args });
+      assert.equal(await system.exitCode(), 2, system.output);
+      assert.match(system.output, /usage: npm start \[-- --port <number>\]/);
+    }
+  });
+});
+
+/** A real deployment on each change: new version, traffic, end of the old version. */
+async function deploysChanges(system: System): Promise<void> {
+  edit(system.folder, "apps/add/operands.ts", "a + b", "a + b + 1000");
+  await eventually("the change is served", async () => {
+    return JSON.stringify(await sum(system, 1, 1)) === '{"res":1002}';
+  });
+  await system.prints(/^apps\/add\/operands\.ts changed: add v\w+ → v\w+ \([\d.]+ s\)$/m);
+  await system.prints(/cloud +\| stopped add v/);
+
+  edit(system.folder, "apps/add/main.ts", /$/, '\nthrow new Error("not today");\n');
+  await system.prints("apps/add/main.ts changed, and what was deployed before goes on:");
+  await system.prints("not today");
+  assert.deepEqual(await sum(system, 1, 1), { res: 1002 });
+
+  edit(system.folder, "apps/add/main.ts", '\nthrow new Error("not today");\n', "");
+  edit(system.folder, "apps/add/operands.ts", "a + b + 1000", "a + b");
+  await eventually("the change back is served", async () => {
+    return JSON.stringify(await sum(system, 1, 1)) === '{"res":2}';
+  });
+}
