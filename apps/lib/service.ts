@@ -76,7 +76,7 @@ export function runService<T>(options: {
   server.listen({ port: settings.port, host: settings.host, backlog: listenBacklog }, () => {
     const { port } = server.address() as AddressInfo;
     const startMs = Math.round(performance.now());
-    log.info({ host: settings.host, port, startMs }, "listening");
+    log.info({ host: settings.host, port, process: process.pid, startMs }, "listening");
   });
 
   const stop = (signal: NodeJS.Signals): void => {
