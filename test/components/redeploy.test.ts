@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, before, describe, it } from "node:test";
+import { up } from "../../local/engine/engine.ts";
+import { emptyState, type State } from "../../local/engine/types.ts";
+import { repository, writeFiles } from "../support/checkout.ts";
+
+const fixture = join(import.meta.dirname, "fixtures/redeploy");
+
+interface Deployment {
+  readonly ok: boolean;
+  readonly problems: readonly string[];
+  /** Version id of each service. */
+  readonly versions: Readonly<Record<string, unknown>>;
+  /** `replace ws-traffic`, `create … failed`, in the order in which they ended. */
+  readonly steps: readonly string[];
+  /** What the cloud was asked for, in order. */
+  readonly calls: readonly string[];
+}
+
+/** Deploys the fixture's two services again and again to one cloud, as a pipeline does. */
+class Pipeline implements AsyncDisposable {
+  readonly #root = mkdtempSync(join(tmpdir(), "appengine-realtime-test-"));
+  readonly #provider = spawn(process.execPath, [join(fixture, "provider.ts"), this.#root], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  readonly #ended = new Promise<void>((resolve) => {
+    this.#provider.once("close", () => {
+      resolve();
+    });
+  });
+  readonly #port = new Promise<number>((resolve, reject) => {
+    createInterface({ input: this.#provider.stdout }).once("line", (line) => {
+      resolve(Number(line));
+    });
+    void this.#ended.then(() => {
+      reject(new Error("the provider ended"));
+    });
+  });
+  #state: State = emptyState;
+
+  constructor() {
+    symlinkSync(join(repository, "node_modules"), join(this.#root, "node_modules"), "dir");
+    this.write("package.json", '{"type":"module"}');
+    this.refuse();
+  }
+
+  write(path: string, text: string): void {
+    writeFiles(this.#root, { [path]: text });
+  }
+
+  /** The calls that the cloud refuses from now on. */
+  refuse(...calls: readonly string[]): void {
+    this.write("refusals", calls.join("\n"));
+  }
+
+  async deploy(): Promise<Deployment> {
+    const calls = join(this.#root, "calls");
+    writeFileSync(calls, "");
+    const steps: string[] = [];
+    const { ok, state, problems, outputs } = await up(
+      {
+        root: fixture,
+        stack: "test",
+        providerPort: await this.#port,
+        config: { "redeploy:root": this.#root },
+        onStep: ({ kind, name, phase }) => {
+          if (kind === "same" || phase === "start") return;
+          steps.push(`${kind} ${name}${phase === "failed" ? " failed" : ""}`);
+        },
+      },
+      this.#state,
+    );
+    this.#state = state;
+    return {
+      ok,
+      problems,
+      steps,
+      versions: (outputs["versions"] ?? {}) as Record<string, unknown>,
+      calls: readFileSync(calls, "utf8").split("\n").slice(0, -1),
+    };
+  }
+
+  /** The versions that, by the state, have the traffic. */
+  trafficOf(service: string): string[] {
+    const split = this.#state.resources.find(({ name }) => name === `${service}-traffic`);
+    return Object.keys((split?.inputs["split"] as { allocations: object }).allocations);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#provider.stdin.end();
+    this.#provider.kill("SIGKILL");
+    await this.#ended;
+    rmSync(this.#root, { recursive: true, force: true });
+  }
+}
+
+// One stack that is changed step by step; each test starts from where the one before left it.
+describe("deploying a service again", { concurrency: false }, () => {
+  let pipeline: Pipeline;
+  let first: Deployment;
+  let last: Deployment;
+
+  before(async () => {
+    pipeline = new Pipeline();
+    pipeline.write("apps/web/main.ts", "console.log('web 1');");
+    pipeline.write("apps/ws/main.ts", "console.log('ws 1');");
+    first = last = await pipeline.deploy();
+    assert.deepEqual(first.problems, []);
+  });
+  after(async () => {
+    await pipeline[Symbol.asyncDispose]();
+  });
+
+  it("does nothing when nothing changed", async () => {
+    const second = await pipeline.deploy();
+    assert.deepEqual(second.problems, []);
+    assert.deepEqual(second.calls, []);
+  });
+
+  it("uploads, makes the version, moves the traffic, and only then lets go of the old one", async () => {
+    pipeline.write("apps/ws/main.ts", "console.log('ws 2');");
+    const changed = await pipeline.deploy();
+    assert.deepEqual(changed.problems, []);
+    assert.deepEqual(changed.steps, [
+      "replace ws-source-object",
+      "replace ws-version",
+      "replace ws-traffic",
+    ]);
+    // The old archive is kept, and the cloud has one split per service, which replacing it overwrites.
+    assert.deepEqual(changed.calls, [
+      "create BucketObject ws",
+      "create FlexibleAppVersion ws",
+      "update EngineSplitTraffic ws",
+      "delete FlexibleAppVersion ws",
+    ]);
+    assert.equal(changed.versions["web"], last.versions["web"]);
+    assert.notEqual(changed.versions["ws"], last.versions["ws"]);
+    assert.deepEqual(pipeline.trafficOf("ws"), [changed.versions["ws"]]);
+    last = changed;
+  });
+
+  it("makes the version in the next run when the cloud refused to, and moves no traffic before", async () => {
+    pipeline.write("apps/ws/main.ts", "console.log('ws 3');");
+    pipeline.refuse("create FlexibleAppVersion ws");
+    const failed = await pipeline.deploy();
+    assert.equal(failed.ok, false);
+    assert.deepEqual(failed.calls, [
+      "create BucketObject ws",
+      "refused create FlexibleAppVersion ws",
+    ]);
+    assert.deepEqual(pipeline.trafficOf("ws"), [last.versions["ws"]]);
+
+    pipeline.refuse();
+    last = await pipeline.deploy();
+    assert.deepEqual(last.problems, []);
+    assert.deepEqual(last.calls, [
+      "create FlexibleAppVersion ws",
+      "update EngineSplitTraffic ws",
+      "delete FlexibleAppVersion ws",
+    ]);
+    assert.deepEqual(pipeline.trafficOf("ws"), [last.versions["ws"]]);
+  });
+
+  it("moves the traffic in the next run when the cloud refused to", async () => {
+    pipeline.write("apps/web/main.ts", "console.log('web 2');");
+    pipeline.refuse("update EngineSplitTraffic default");
+    const failed = await pipeline.deploy();
+    assert.equal(failed.ok, false);
+    assert.match(failed.problems.join("\n"), /the cloud is busy/);
+    // A failed update would be taken for done by the pulumi CLI's engine; a failed replacement is not.
+    assert.deepEqual(failed.steps, [
+      "replace web-source-object",
+      "replace web-version",
+      "replace web-traffic failed",
+    ]);
+    assert.deepEqual(pipeline.trafficOf("web"), [first.versions["web"]]);
+
+    pipeline.refuse();
+    last = await pipeline.deploy();
+    assert.deepEqual(last.problems, []);
+    assert.deepEqual(last.calls, ["update EngineSplitTraffic default"]);
+    assert.notEqual(last.versions["web"], first.versions["web"]);
+    assert.deepEqual(pipeline.trafficOf("web"), [last.versions["web"]]);
+  });
+
+  it("goes back to the version that was kept when the earlier code is deployed again", async () => {
+    pipeline.write("apps/web/main.ts", "console.log('web 1');");
+    const back = await pipeline.deploy();
+    assert.deepEqual(back.problems, []);
+    assert.equal(back.versions["web"], first.versions["web"]);
+    // Nothing is created and nothing deleted: archive and version are still there.
+    assert.deepEqual(back.calls, [
+      "update BucketObject default",
+      "update StandardAppVersion default",
+      "update EngineSplitTraffic default",
+    ]);
+    assert.deepEqual(pipeline.trafficOf("web"), [first.versions["web"]]);
+  });
+});
