@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+
+const root = join(import.meta.dirname, "..", "..");
+
+interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function preview(...args: string[]): Promise<Ran> {
+  const script = join(root, "local", "preview.ts");
+  return new Promise((resolve) => {
+    execFile(process.execPath, [script, ...args], { cwd: root }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
+    });
+  });
+}
+
+describe("npm run preview", () => {
+  it("prints the tree of the stack dev with its counts", async () => {
+    const { code, stdout, stderr } = await preview("--stack", "dev");
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /^Previewing update \(dev\):/);
+    assert.match(stdout, /\+ {2}pulumi:pulumi:Stack +appengine-realtime-dev +create/);
+    assert.match(stdout, /├─ gcp:appengine\/application:Application +app-application +create/);
+    assert.match(stdout, /Resources:\n +\+ \d+ to create$/m);
+  });
+
+  it("prints one JSON document on request, and previews prod without a refusal", async () => {
+    const { code, stdout, stderr } = await preview("--stack", "prod", "--json");
+    assert.equal(code, 0, stdout + stderr);
+    const document = JSON.parse(stdout) as {
+      readonly stack: string;
+      readonly ok: boolean;
+      readonly counts: Record<string, number>;
+      readonly steps: readonly { readonly kind: string; readonly type: string }[];
+      readonly problems: readonly string[];
+    };
+    assert.equal(document.stack, "prod");
+    assert.equal(document.ok, true);
+    assert.deepEqual(document.problems, []);
+    assert.equal(document.counts["create"], document.steps.length);
+    const machines = document.steps.filter(({ type }) => type === "gcp:compute/instance:Instance");
+    assert.equal(machines.length, 3);
+  });
+
+  it("says what is allowed when its arguments are wrong", async () => {
+    for (const args of [[], ["--stack", "nowhere"], ["--stack", "dev", "--colour"]]) {
+      const { code, stdout, stderr } = await preview(...args);
+      assert.equal(code, 2);
+      assert.equal(stdout, "");
+      assert.match(stderr, /--stack {2}one of: dev, local, prod/);
+    }
+  });
+});
