@@ -1,16 +1,14 @@
 /** `npm start`: the whole system on one machine. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { z } from "zod";
 import { portInUse } from "./cloud/listen-on.ts";
 import { whyNotFree } from "./cloud/ports.ts";
 import { up } from "./engine/engine.ts";
 import { readStackFile } from "./engine/stack-file.ts";
 import { emptyState, type RunOptions, type RunResult, type State } from "./engine/types.ts";
 import { startProviderProcess } from "./provider-process.ts";
+import { localPublicKeys } from "./stack-keys.ts";
 import { changeLine, urlTable } from "./summary.ts";
-import { localNatsKeys } from "./tools/nats-keys.ts";
-import { cacheFolder } from "./tools/nats-server.ts";
 import { watchProgram } from "./watch.ts";
 
 const usage = `usage: npm start [-- --port <number>]
@@ -58,19 +56,14 @@ async function run(port: number, stopped: AbortController): Promise<number> {
     console.error(problem === "EADDRINUSE" ? portInUse(port) : `port ${port}: ${problem}`);
     return 1;
   }
-  const { project, config } = readStackFile(root, stack);
-  const keysKey = `${project}:natsKeys`;
-  const services = Object.keys(
-    z.record(z.string(), z.string()).parse(JSON.parse(config[keysKey] ?? "{}")),
-  );
-  const keys = await localNatsKeys(cacheFolder(), services, say);
-  const publicKeys = Object.fromEntries(services.map((one) => [one, keys[one]?.publicKey]));
+  const stackFile = readStackFile(root, stack);
+  const { configKey, keys } = await localPublicKeys(stackFile, say);
 
   say(`starting stack "${stack}" …`);
   const provider = await startProviderProcess({
     frontDoorPort: port,
-    project: config["gcp:project"] ?? "local-project",
-    region: config["gcp:region"] ?? "us-central1",
+    project: stackFile.config["gcp:project"] ?? "local-project",
+    region: stackFile.config["gcp:region"] ?? "us-central1",
     color: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
     onLine: say,
   });
@@ -86,7 +79,7 @@ async function run(port: number, stopped: AbortController): Promise<number> {
     root,
     stack,
     providerPort: provider.port,
-    config: { [keysKey]: JSON.stringify(publicKeys) },
+    config: { [configKey]: JSON.stringify(keys) },
     onLog: (severity, text) => {
       if (severity !== "debug") say(text.trimEnd());
     },

@@ -8,6 +8,8 @@ import { parseArgs } from "node:util";
 import { main, type Provider } from "@pulumi/pulumi/provider/index.js";
 import { LocalCloud } from "../cloud/cloud.ts";
 import { createLogs } from "../cloud/logs.ts";
+import { readStackFile } from "../engine/stack-file.ts";
+import { localPublicKeys } from "../stack-keys.ts";
 import { localNatsKeys } from "../tools/nats-keys.ts";
 import { cacheFolder, provideNatsServer, thisMachine } from "../tools/nats-server.ts";
 import { recordOnly } from "./backend.ts";
@@ -29,6 +31,8 @@ const { values, positionals } = parseArgs({
     "default-hostname": { type: "string" },
   },
 });
+
+const root = join(import.meta.dirname, "..", "..");
 
 /** Undefined when nothing is made real. */
 let cloud: LocalCloud | undefined;
@@ -83,7 +87,7 @@ async function serve(provider: Provider): Promise<number> {
 try {
   if (!values["record-only"]) {
     const started = await LocalCloud.start({
-      root: join(import.meta.dirname, "..", ".."),
+      root,
       port: Number(values.port),
       logs,
       natsServer: () => provideNatsServer(thisMachine(note)),
@@ -106,7 +110,16 @@ try {
   } else {
     console.log(`PULUMI_DEBUG_PROVIDERS=gcp:${port}`);
     if (cloud !== undefined) {
-      console.error(`The front door is http://localhost:${cloud.frontDoor.port}; Ctrl-C ends all.`);
+      const stackFile = readStackFile(root, "local");
+      const { keys } = await localPublicKeys(stackFile, note);
+      const options = Object.entries(keys).map(([one, key]) => `--config natsKeys.${one}=${key}`);
+      console.error(
+        [
+          `The front door is http://localhost:${cloud.frontDoor.port}; Ctrl-C ends all.`,
+          "The services' keys on this machine, for the first `pulumi up --stack local`:",
+          `  --config-path ${options.join(" ")}`,
+        ].join("\n"),
+      );
     }
   }
 } catch (error) {

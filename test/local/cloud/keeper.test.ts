@@ -31,12 +31,15 @@ async function leavesNothing(seen: Seen): Promise<void> {
   await eventually("the folder is gone", () => !existsSync(seen.folder));
 }
 
-/** True when a process handles SIGINT; without /proc there is no way to see it. */
+/**
+ * True when the keeper handles SIGHUP, the last one that it comes to; Node handles the others from
+ * its start in a way of its own. Without /proc there is no way to see it.
+ */
 function catches(pid: number): boolean {
   const file = `/proc/${pid}/status`;
   if (!existsSync(file)) return true;
   const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(file, "utf8"))?.[1] ?? "0";
-  return (BigInt(`0x${caught}`) & 2n) !== 0n;
+  return (BigInt(`0x${caught}`) & 1n) !== 0n;
 }
 
 suite("the keeper", () => {
