@@ -4,7 +4,7 @@ import type { Registry } from "../registry.ts";
 import { isUnknown, listAt, objectAt, textAt } from "../values.ts";
 import { inRange, name, oneOf, projectOf } from "./checks.ts";
 import { Refusal, type Report, type Types } from "./type.ts";
-import { appId, flexible, serviceExists, split, standard, versionsOf } from "./versions.ts";
+import { flexible, serviceExists, split, standard, versionsOf } from "./versions.ts";
 
 const application = "gcp:appengine/application:Application";
 
@@ -42,7 +42,7 @@ export const appEngine: Types = {
         report("project", "must be the project's id, not its number");
       }
     },
-    id: appId,
+    id: projectOf,
     computed: (inputs, place, id) => ({
       appId: id,
       name: `apps/${id}`,
@@ -59,7 +59,7 @@ export const appEngine: Types = {
     replaces: [],
     overwrites: true,
     check: checkSplit,
-    id: (inputs, place) => `apps/${appId(inputs, place)}/services/${name(inputs, "service")}`,
+    id: (inputs, place) => `apps/${projectOf(inputs, place)}/services/${name(inputs, "service")}`,
     admit: (resource, live) => {
       const service = name(resource.inputs, "service");
       serviceMustExist(service, live);
@@ -89,7 +89,7 @@ export const appEngine: Types = {
         report,
       );
     },
-    id: (inputs, place) => `apps/${appId(inputs, place)}/services/${name(inputs, "service")}`,
+    id: (inputs, place) => `apps/${projectOf(inputs, place)}/services/${name(inputs, "service")}`,
     admit: (resource, live) => {
       serviceMustExist(name(resource.inputs, "service"), live);
     },
@@ -99,7 +99,7 @@ export const appEngine: Types = {
     replaces: ["project"],
     overwrites: true,
     check: checkDispatchRules,
-    id: appId,
+    id: projectOf,
     admit: (resource, live) => {
       listAt(resource.inputs, "dispatchRules").forEach((rule, index) => {
         const service = textAt(rule, "service");

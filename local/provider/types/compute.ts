@@ -13,7 +13,8 @@ import {
   refuseInUse,
   regionOf,
 } from "./checks.ts";
-import { interfacesMustExist, numberFrom, selfLink } from "./network.ts";
+import { numberFrom, selfLink } from "./names.ts";
+import { interfacesMustExist } from "./ranges.ts";
 import { Refusal, type Place, type Report, type Types } from "./type.ts";
 
 const disk = "gcp:compute/disk:Disk";

@@ -12,7 +12,8 @@ import {
   regionOf,
 } from "./checks.ts";
 import { grantOn } from "./iam.ts";
-import { numberFrom, subnetworkToken } from "./network.ts";
+import { numberFrom } from "./names.ts";
+import { subnetworkToken } from "./ranges.ts";
 import type { Place, ResourceType, Types } from "./type.ts";
 import type { Props } from "../backend.ts";
 

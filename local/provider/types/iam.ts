@@ -12,7 +12,7 @@ import {
   name,
   projectOf,
 } from "./checks.ts";
-import { numberFrom } from "./network.ts";
+import { numberFrom } from "./names.ts";
 import type { Place, Types } from "./type.ts";
 
 const account = "gcp:serviceaccount/account:Account";

@@ -1,0 +1,29 @@
+/** Ids and links as Compute Engine forms them. */
+import type { Props } from "../backend.ts";
+import { name, projectOf, regionOf } from "./checks.ts";
+import type { Place } from "./type.ts";
+
+export function selfLink(id: string): string {
+  return `https://www.googleapis.com/compute/v1/${id}`;
+}
+
+export function global(kind: string): (inputs: Props, place: Place) => string {
+  return (inputs, place) => `projects/${projectOf(inputs, place)}/global/${kind}/${name(inputs)}`;
+}
+
+export function regional(kind: string): (inputs: Props, place: Place) => string {
+  return (inputs, place) =>
+    `projects/${projectOf(inputs, place)}/regions/${regionOf(inputs, place)}/${kind}/${name(inputs)}`;
+}
+
+/** What every thing of Compute Engine has. */
+export function computed(_inputs: Props, _place: Place, id: string): Props {
+  return { selfLink: selfLink(id), creationTimestamp: "2026-01-01T00:00:00.000-00:00" };
+}
+
+/** A stable number for an id: the cloud gives each thing one. */
+export function numberFrom(id: string): string {
+  let value = 7n;
+  for (const char of id) value = (value * 31n + BigInt(char.codePointAt(0) ?? 0)) % 10n ** 18n;
+  return String(value + 10n ** 18n);
+}
