@@ -5,6 +5,7 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { machineProblems } from "./components/flexible-service.ts";
 import { natsProblems } from "./components/nats-arguments.ts";
 import { hideSeeds, isUserKey } from "./components/nkey.ts";
 import { networkProblems } from "./components/private-network.ts";
@@ -24,10 +25,7 @@ const integer = (min: number, max: number) => {
 const wholeNumber = z.int({ error: "a whole number" });
 const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
   z.enum(values, { error: values.join(", ") });
-const memory = z
-  .number({ error: "a number of GB from 0.6 to 640" })
-  .min(0.6, { error: "a number of GB from 0.6 to 640" })
-  .max(640, { error: "a number of GB from 0.6 to 640" });
+const number = z.number({ error: "a number" });
 const flag = z.boolean({ error: "true or false" });
 const object = <T extends z.core.$ZodLooseShape>(shape: T) =>
   z.strictObject(shape, {
@@ -88,7 +86,7 @@ export const schemas = {
   web: standardService,
   add: standardService,
   ws: object({
-    machine: object({ cpu: integer(1, 96), memoryGb: memory, diskGb: integer(10, 10_240) }),
+    machine: object({ cpu: wholeNumber, memoryGb: number, diskGb: wholeNumber }),
     scaling: object({ minInstances: integer(1, 1000), maxInstances: integer(1, 1000) }),
     image: text(
       "an image pinned by its digest: registry/name@sha256: and 64 hexadecimal digits",
@@ -209,6 +207,9 @@ function relations(values: Partial<Decoded>, region: string): string[] {
     problems.push(
       `${namespace}:natsKeys.ws: the same as natsKeys.add; allowed: one key for each service`,
     );
+  }
+  if (ws) {
+    problems.push(...machineProblems(ws.machine).map((p) => `${namespace}:ws.machine.${p}`));
   }
   for (const [key, service] of Object.entries({ web, add, ws })) {
     const { minInstances = 0, maxInstances = minInstances } = service?.scaling ?? {};

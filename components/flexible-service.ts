@@ -114,23 +114,30 @@ export function flexibleProblems(args: FlexibleServiceArgs): string[] {
       problems.push(`scaling.targetCpu: ${targetCpu} is not possible; 0.1 to 0.95`);
     }
   }
+  problems.push(...machineProblems(machine).map((problem) => `machine.${problem}`));
+  for (const [field, value] of Object.entries(network)) {
+    if (!/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value)) {
+      problems.push(`network.${field}: "${value}" is no short name; it is not a path or a link`);
+    }
+  }
+  return problems;
+}
+
+/** What is wrong with the machines, as `field: what is wrong; what is allowed`; empty when nothing is. */
+export function machineProblems(machine: FlexibleServiceArgs["machine"]): string[] {
+  const problems: string[] = [];
   if (machine.cpu !== 1 && !(isCount(machine.cpu, 2, 96) && machine.cpu % 2 === 0)) {
-    problems.push(`machine.cpu: ${machine.cpu} is not possible; 1, or an even number to 96`);
+    problems.push(`cpu: ${machine.cpu} is not possible; 1, or an even number to 96`);
   }
   // 1 to 6.5 GB per processor, of which the platform takes 0.4 of the whole.
   const [least, most] = [machine.cpu - 0.4, machine.cpu * 6.5 - 0.4];
   if (!(machine.memoryGb >= least && machine.memoryGb <= most)) {
     problems.push(
-      `machine.memoryGb: ${machine.memoryGb} is not possible with ${machine.cpu} processors; ${least} to ${most}`,
+      `memoryGb: ${machine.memoryGb} is not possible with ${machine.cpu} processors; ${least} to ${most}`,
     );
   }
   if (!isCount(machine.diskGb, 10, 10_240)) {
-    problems.push(`machine.diskGb: ${machine.diskGb} is not possible; 10 to 10240`);
-  }
-  for (const [field, value] of Object.entries(network)) {
-    if (!/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value)) {
-      problems.push(`network.${field}: "${value}" is no short name; it is not a path or a link`);
-    }
+    problems.push(`diskGb: ${machine.diskGb} is not possible; 10 to 10240`);
   }
   return problems;
 }

@@ -316,6 +316,18 @@ describe("wrong settings", () => {
       'ws.image: "europe-docker.pkg.dev/p/services/ws:latest"; allowed: an image pinned by its digest: registry/name@sha256: and 64 hexadecimal digits',
     ],
     [
+      "a machine with three processors",
+      { ws: { ...ws, machine: { cpu: 3, memoryGb: 4, diskGb: 10 } } },
+      undefined,
+      "ws.machine.cpu: 3 is not possible; 1, or an even number to 96",
+    ],
+    [
+      "a machine with more memory than its processors may have",
+      { ws: { ...ws, machine: { cpu: 1, memoryGb: 8, diskGb: 10 } } },
+      undefined,
+      "ws.machine.memoryGb: 8 is not possible with 1 processors; 0.6 to 6.1",
+    ],
+    [
       "text where an object belongs",
       { build: "me" },
       undefined,
