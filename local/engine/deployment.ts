@@ -7,7 +7,17 @@ import { keepOld } from "./paths.ts";
 import { type ProviderClient, ProviderGone } from "./provider-client.ts";
 import type { Registration } from "./registration.ts";
 import type { ResourceState, RunOptions, State, StepEvent, StepKind } from "./types.ts";
-import { isObject, type Json, same, unknownValue } from "./wire.ts";
+import {
+  changedKeys,
+  checked,
+  describe,
+  head,
+  isLocal,
+  replacesOn,
+  type Step,
+  text,
+} from "./steps.ts";
+import { type Json, unknownValue } from "./wire.ts";
 
 export interface DeploymentOptions {
   readonly project: string;
@@ -20,18 +30,6 @@ export interface DeploymentOptions {
   readonly onStep: RunOptions["onStep"];
   /** Called once, when a step has failed: the program need not go on. */
   readonly onFailure: () => void;
-}
-
-/** What a step is about, before its outcome is known. */
-interface Step {
-  readonly kind: StepKind;
-  readonly urn: string;
-  readonly type: string;
-  readonly name: string;
-  readonly parent?: string;
-  readonly inputs: Json;
-  readonly diffs?: readonly string[];
-  readonly replaces?: readonly string[];
 }
 
 export class Deployment implements Monitor {
@@ -320,53 +318,4 @@ export class Deployment implements Monitor {
     this.#failed = true;
     this.#options.onFailure();
   }
-}
-
-async function checked(
-  provider: ProviderClient,
-  urn: string,
-  olds: Json,
-  news: Json,
-): Promise<Json> {
-  const { inputs, failures } = await provider.check(urn, olds, news);
-  if (failures.length === 0) return inputs;
-  throw new Error(
-    failures
-      .map(({ property, reason }) => (property === "" ? reason : `${property}: ${reason}`))
-      .join("; "),
-  );
-}
-
-function head(
-  urn: string,
-  { type, name, parent }: Registration,
-): Pick<Step, "urn" | "type" | "name" | "parent"> {
-  return { urn, type, name, ...(parent === undefined ? {} : { parent }) };
-}
-
-function isLocal({ custom, type }: { readonly custom: boolean; readonly type: string }): boolean {
-  return !custom || type.startsWith("pulumi:providers:");
-}
-
-function replacesOn({ replaceOnChanges }: Registration, key: string): boolean {
-  return replaceOnChanges.some((path) => path === "*" || path.split(/[.[]/)[0] === key);
-}
-
-/** Top-level properties that differ, sorted; names with two leading lines are the provider's own. */
-function changedKeys(before: Json, after: Json): string[] {
-  return [...new Set([...Object.keys(before), ...Object.keys(after)])]
-    .filter((key) => !key.startsWith("__") && !same(before[key], after[key]))
-    .sort();
-}
-
-function describe(
-  resource: { readonly type: string; readonly name: string },
-  what: string,
-): string {
-  return `${resource.type} "${resource.name}": ${what}`;
-}
-
-function text(error: unknown): string {
-  if (error instanceof Error) return error.message;
-  return isObject(error) ? JSON.stringify(error) : String(error);
 }

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-
-const root = join(import.meta.dirname, "..", "..");
+import { repository, temporaryCheckout } from "../support/checkout.ts";
 
 interface Ran {
   readonly code: number;
@@ -12,6 +12,10 @@ interface Ran {
 }
 
 function preview(...args: string[]): Promise<Ran> {
+  return previewIn(repository, ...args);
+}
+
+function previewIn(root: string, ...args: string[]): Promise<Ran> {
   const script = join(root, "local", "preview.ts");
   return new Promise((resolve) => {
     execFile(process.execPath, [script, ...args], { cwd: root }, (error, stdout, stderr) => {
@@ -46,6 +50,37 @@ describe("npm run preview", () => {
     assert.equal(document.counts["create"], document.steps.length);
     const machines = document.steps.filter(({ type }) => type === "gcp:compute/instance:Instance");
     assert.equal(machines.length, 3);
+  });
+
+  it("prints every problem and fails, in the tree and in the document", async (t) => {
+    const program = `
+import * as pulumi from "@pulumi/pulumi";
+class Thing extends pulumi.CustomResource {}
+new Thing("gcp:pubsub/topic:Topic", "short", { name: "m" });
+new Thing("gcp:redis/instance:Instance", "redis", {});
+new Thing("gcp:pubsub/subscription:Subscription", "reader", { name: "reader", topic: "gone" });
+`;
+    const folder = temporaryCheckout(t, {
+      "Pulumi.yaml":
+        "name: broken\nmain: index.ts\nruntime: { name: nodejs, options: { typescript: false } }",
+      "Pulumi.dev.yaml": "",
+      "index.ts": program,
+    });
+    cpSync(join(repository, "local"), join(folder, "local"), { recursive: true });
+    const problems = [
+      /gcp:pubsub\/topic:Topic "short": name: "m" is not a topic name/,
+      /"redis": the local provider does not know the resource type gcp:redis\/instance:Instance/,
+      /"reader": topic: Resource not found \(resource=gone\)/,
+    ];
+    const tree = await previewIn(folder, "--stack", "dev");
+    assert.equal(tree.code, 1);
+    assert.match(tree.stdout, /3 problems:/);
+    for (const problem of problems) assert.match(tree.stdout, problem);
+    const json = await previewIn(folder, "--stack", "dev", "--json");
+    assert.equal(json.code, 1);
+    const document = JSON.parse(json.stdout) as { ok: boolean; problems: readonly string[] };
+    assert.equal(document.ok, false);
+    assert.equal(document.problems.length, 3);
   });
 
   it("says what is allowed when its arguments are wrong", async () => {
