@@ -172,3 +172,5 @@ export const versions: Readonly<Record<string, string>> = {
   [add.service]: add.versionId,
   [ws.service]: ws.versionId,
 };
+/** The image that ws runs from; empty when it runs from an archive. A later preview is given it. */
+export const wsImage: string = settings.ws.image ?? "";
