@@ -108,6 +108,14 @@ export async function startMonitor(options: MonitorOptions): Promise<MonitorServ
       const result = await options.monitor.invoke(request.getTok(), fromStruct(request.getArgs()));
       return new resourceProto.ResourceInvokeResponse().setReturn(toStruct(result));
     }),
+    readResource: answer((request: InstanceType<typeof resourceProto.ReadResourceRequest>) =>
+      unsupported(`reading the existing resource ${request.getType()} ${request.getId()}`),
+    ),
+    existsResource: answer(() => unsupported("looking for existing resources")),
+    call: answer((request: InstanceType<typeof resourceProto.ResourceCallRequest>) =>
+      unsupported(`calling ${request.getTok()}`),
+    ),
+    registerPackage: answer(() => unsupported("parameterized packages")),
     signalAndWaitForShutdown: answer(() => {
       finished = true;
       return nothing();
@@ -138,6 +146,10 @@ export async function startMonitor(options: MonitorOptions): Promise<MonitorServ
       return Promise.resolve();
     },
   };
+}
+
+function unsupported(what: string): never {
+  throw new Error(`the embedded engine does not support ${what}`);
 }
 
 type Severity = Parameters<NonNullable<RunOptions["onLog"]>>[0];

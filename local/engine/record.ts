@@ -1,6 +1,6 @@
 /** The whole resource graph of a program, as an engine would see it, without any provider. */
 import { isAbsolute, relative, sep } from "node:path";
-import { type Monitor, RunStopped } from "./monitor.ts";
+import type { Monitor } from "./monitor.ts";
 import { placeholderOutputs } from "./placeholders.ts";
 import { runProgram } from "./program.ts";
 import type { AliasSpec, Registration } from "./registration.ts";
@@ -86,7 +86,7 @@ export async function recordGraph(options: RecordOptions): Promise<RecordedGraph
       if (resource !== undefined) resources.set(urn, { ...resource, outputs: show(outputs) });
     },
     invoke(token) {
-      throw new RunStopped(`the recorder cannot answer the data source ${token}`);
+      return Promise.reject(new Error(`the recorder cannot answer the data source ${token}`));
     },
   };
   const end = await runProgram({

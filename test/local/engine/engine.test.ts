@@ -281,6 +281,22 @@ describe("the embedded engine", { concurrency: false }, () => {
     assert.match(problems.join("\n"), /Account "account": accountId/);
   });
 
+  it("refuses an option that it does not carry out, by name", async () => {
+    const { ok, problems, calls } = await bench.up([
+      account({}, { replacementTrigger: "anything" }),
+    ]);
+    assert.equal(ok, false);
+    assert.deepEqual(calls, []);
+    assert.match(problems.join(), /"account".*does not support the option replacementTrigger/);
+  });
+
+  it("refuses a package that nothing local plays", async () => {
+    const { problems } = await bench.up([{ type: "aws:s3/bucket:Bucket", name: "bucket" }]);
+    assert.deepEqual(problems, [
+      'aws:s3/bucket:Bucket "bucket": nothing local plays this package: only gcp is played',
+    ]);
+  });
+
   it("never takes a program that threw for a success", async () => {
     const first = await bench.up([topic("letters")]);
     const broken = await bench.up(
