@@ -66,8 +66,8 @@ async function answer<T>(load: ChildProcess): Promise<T> {
     const ended = once(load, "exit", stop).then(() => {
       throw new Error("the load ended before its work was done");
     });
-    const [message] = await Promise.race([once(load, "message", stop), ended]);
-    return message as T;
+    const [message] = (await Promise.race([once(load, "message", stop), ended])) as [T];
+    return message;
   } finally {
     stop.abort();
   }
