@@ -52,7 +52,8 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => void stop());
 }
 if (values["parent-stdin"]) {
-  process.stdin.on("close", () => void stop());
+  // A pipe closes, a file only ends.
+  for (const event of ["end", "close"]) process.stdin.on(event, () => void stop());
   process.stdin.resume();
 }
 
