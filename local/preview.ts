@@ -1,8 +1,13 @@
 /** `npm run preview -- --stack dev`: what an update would do, with no credentials and no cloud. */
+import { enableCompileCache } from "node:module";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { readStackFile, stackNames } from "./engine/stack-file.ts";
 import { startRecorder } from "./provider/recorder-process.ts";
+import { withCompileCache } from "./tools/compile-cache.ts";
+
+// For the engine, which is loaded below.
+enableCompileCache(withCompileCache(process.env)["NODE_COMPILE_CACHE"]);
 
 const root = resolve(import.meta.dirname, "..");
 

@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Monitor, MonitorServer } from "./monitor.ts";
 import { startMonitor } from "./monitor.ts";
+import { withCompileCache } from "../tools/compile-cache.ts";
 import type { StackFile } from "./stack-file.ts";
 import type { RunOptions } from "./types.ts";
 
@@ -88,7 +89,9 @@ function spawnProgram(
   const resolve = createRequire(join(stack.root, "package.json")).resolve;
   const address = `127.0.0.1:${server.port}`;
   const nodeArgs = stack.runtimeOptions["nodeargs"];
+  const stripped = stack.runtimeOptions["typescript"] === false;
   const args = [
+    ...(stripped ? ["--import", new URL("lean-launcher.ts", import.meta.url).href] : []),
     ...(typeof nodeArgs === "string" ? nodeArgs.split(/\s+/).filter((arg) => arg !== "") : []),
     resolve("@pulumi/pulumi/cmd/run/index.js"),
     ...["--project", stack.project, "--stack", stack.stack, "--organization", "organization"],
@@ -102,11 +105,11 @@ function spawnProgram(
     cwd: stack.root,
     stdio: ["ignore", "pipe", "pipe"],
     env: {
-      ...Object.fromEntries(inherited),
+      ...withCompileCache(Object.fromEntries(inherited)),
       PULUMI_CONFIG: JSON.stringify({ ...stack.config, ...config }),
       PULUMI_CONFIG_SECRET_KEYS: "[]",
       // The CLI's rule: the SDK's own compiler is used unless the project says no.
-      PULUMI_NODEJS_TYPESCRIPT: String(stack.runtimeOptions["typescript"] !== false),
+      PULUMI_NODEJS_TYPESCRIPT: String(!stripped),
     },
   });
 }

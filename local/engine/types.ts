@@ -70,7 +70,7 @@ export interface RunOptions {
   /** `project:key` → value (JSON text for objects), laid over what the stack files say. */
   readonly config?: Readonly<Record<string, string>>;
   readonly onStep?: (event: StepEvent) => void;
-  /** Diagnostics as they come (warnings of the program, its console output). */
+  /** Diagnostics as they come: warnings of the program, and what it prints. */
   readonly onLog?: (severity: "debug" | "info" | "warning" | "error", text: string) => void;
   /** Aborting ends the program and starts no further step; the result says so. */
   readonly signal?: AbortSignal;

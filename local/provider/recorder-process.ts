@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
+import { withCompileCache } from "../tools/compile-cache.ts";
 
 export interface RecorderOptions {
   /** Default `local-project`. */
@@ -24,6 +25,7 @@ export function startRecorder(options: RecorderOptions): Recorder {
   // It ends when this end of its stdin does, also when this process is killed.
   const child = spawn(process.execPath, [script, project, region], {
     stdio: ["pipe", "pipe", "pipe"],
+    env: withCompileCache(process.env),
   });
   child.stdin.on("error", () => undefined);
   let errors = "";
