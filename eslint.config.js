@@ -29,7 +29,7 @@ const zones = [
 ].map((zone) => ({ ...zone, message: "See docs/structure.md: who may import whom." }));
 
 export default defineConfig(
-  { ignores: ["node_modules/", "test/lint/fixtures/"] },
+  { ignores: ["node_modules/", ".bundles/"] },
   js.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {

@@ -1,0 +1,27 @@
+/** `npm run bench [-- name …]`: runs all benchmarks, or those named, and prints a table each. */
+import { cpus, totalmem } from "node:os";
+
+const benchmarks: Readonly<Record<string, () => Promise<{ main: () => Promise<void> }>>> = {
+  cycle: () => import("./cycle.ts"),
+  apps: () => import("./apps.ts"),
+  "raw-endpoint": () => import("./raw-endpoint.ts"),
+  "front-door": () => import("./front-door.ts"),
+};
+
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => !(name in benchmarks));
+if (unknown.length > 0) {
+  console.error(
+    `no benchmark ${unknown.join(", ")}; there are: ${Object.keys(benchmarks).join(", ")}`,
+  );
+  process.exitCode = 2;
+} else {
+  const gib = Math.round(totalmem() / 2 ** 30);
+  console.log(
+    `${cpus().length} × ${cpus()[0]?.model ?? "?"}, ${gib} GiB, Node ${process.version}\n`,
+  );
+  for (const name of names.length > 0 ? names : Object.keys(benchmarks)) {
+    await (await benchmarks[name]?.())?.main();
+    console.log();
+  }
+}
