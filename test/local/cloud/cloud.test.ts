@@ -203,7 +203,8 @@ suite("traffic", () => {
     });
     await moveTraffic(test, "default", "v2");
     assert.equal((await describe(test.port, "/")).env["GAE_VERSION"], "v2");
-    assert.ok(alive(old.pid), "the old version finishes what it does");
+    const [instance] = test.cloud.services.version("default", "v1")?.instances ?? [];
+    assert.ok(instance?.live, "the old version finishes what it does before it is told to stop");
     slow.end("slept");
     assert.equal(await answer, "slept");
     await gone(old.pid);

@@ -82,6 +82,15 @@ suite("requests", () => {
     await eventually("it is not counted any more", () => active("default", "w1") === 0);
   });
 
+  it("that the client gives up before any answer end at the instance too", async () => {
+    const { request } = open(test.port, "/never");
+    await eventually("it is asked", () => test.lines.some((line) => line.includes("never asked")));
+    request.destroy();
+    await eventually("it sees the end", () =>
+      test.lines.some((line) => line.includes("never closed")),
+    );
+  });
+
   it("that the client gives up while sending end too", async () => {
     const { request } = open(test.port, "/echo");
     request.write("part");
@@ -174,6 +183,17 @@ suite("requests that could hide another", () => {
     const answer = await raw(
       test.port,
       `GET /shown HTTP/1.1\r\nHost: a\r\nConnection: close, Content-Length, Transfer-Encoding\r\nContent-Length: ${hidden.length}\r\n\r\n${hidden}`,
+    );
+    assert.match(answer, /"url":"\/shown"/);
+    assert.ok(answer.includes(JSON.stringify(hidden).slice(1, -1)), "it arrives as body");
+    assert.equal(answer.split("HTTP/1.1 200").length, 2, "one answer and no more");
+  });
+
+  it("a body in chunks stays the body of a GET", async () => {
+    const chunk = `${hidden.length.toString(16)}\r\n${hidden}\r\n0\r\n\r\n`;
+    const answer = await raw(
+      test.port,
+      `GET /shown HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n${chunk}`,
     );
     assert.match(answer, /"url":"\/shown"/);
     assert.ok(answer.includes(JSON.stringify(hidden).slice(1, -1)), "it arrives as body");
