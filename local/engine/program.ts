@@ -103,7 +103,8 @@ function spawnProgram(
   const inherited = Object.entries(process.env).filter(([key]) => !key.startsWith("PULUMI_"));
   return spawn(process.execPath, args, {
     cwd: stack.root,
-    stdio: ["ignore", "pipe", "pipe"],
+    // The fourth carries nothing: see lean-launcher.ts.
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
     env: {
       ...withCompileCache(Object.fromEntries(inherited)),
       PULUMI_CONFIG: JSON.stringify({ ...stack.config, ...config }),

@@ -32,8 +32,6 @@ export interface Run extends RunResult {
 export interface Bench extends AsyncDisposable {
   readonly port: number;
   readonly pid: number;
-  /** What the provider asked of the cloud since the last time this was called. */
-  takeCalls(): string[];
   up(declared: readonly Declaration[], state?: State, options?: Partial<RunOptions>): Promise<Run>;
   preview(
     declared: readonly Declaration[],
@@ -48,17 +46,21 @@ export async function startBench(): Promise<Bench> {
   const child = spawn(process.execPath, [join(fixtures, "provider.ts")], {
     stdio: ["pipe", "pipe", "pipe"],
   });
+  child.stdin.on("error", () => undefined);
   const closed = new Promise<void>((resolve) => {
     child.once("close", () => {
       resolve();
     });
   });
   const calls: string[] = [];
+  const marks = new Map<string, () => void>();
   let errors = "";
   child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
   const port = await new Promise<number>((resolve, reject) => {
     createInterface({ input: child.stdout }).on("line", (line) => {
+      const reached = marks.get(line);
       if (/^\d+$/.test(line)) resolve(Number(line));
+      else if (reached !== undefined) reached();
       else calls.push(line);
     });
     void closed.then(() => {
@@ -66,7 +68,14 @@ export async function startBench(): Promise<Bench> {
     });
   });
 
-  const takeCalls = (): string[] => calls.splice(0, calls.length);
+  /** The provider's notes travel apart from its answers: a mark comes back behind all of them. */
+  async function takeCalls(): Promise<string[]> {
+    const mark = `mark ${marks.size}`;
+    const reached = new Promise<void>((resolve) => marks.set(mark, resolve));
+    child.stdin.write(`${mark}\n`);
+    await Promise.race([reached, closed]);
+    return calls.splice(0, calls.length);
+  }
   async function run(
     work: typeof up,
     declared: readonly Declaration[],
@@ -74,7 +83,7 @@ export async function startBench(): Promise<Bench> {
     options: Partial<RunOptions>,
   ): Promise<Run> {
     const steps: StepEvent[] = [];
-    takeCalls();
+    await takeCalls();
     const result = await work(
       {
         root: join(fixtures, "declared"),
@@ -86,12 +95,11 @@ export async function startBench(): Promise<Bench> {
       },
       state,
     );
-    return { ...result, steps, calls: takeCalls() };
+    return { ...result, steps, calls: await takeCalls() };
   }
   return {
     port,
     pid: child.pid ?? 0,
-    takeCalls,
     up: (declared, state = emptyState, options = {}) => run(up, declared, state, options),
     preview: (declared, state = emptyState, options = {}) => run(preview, declared, state, options),
     destroy: (state) => run(destroy, [], state, {}),

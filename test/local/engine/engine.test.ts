@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { emptyState } from "../../../local/engine/types.ts";
@@ -329,6 +330,19 @@ describe("the embedded engine", { concurrency: false }, () => {
     assert.match(problems.join(), /did nothing for 5 s/);
   });
 
+  it("leaves no program behind when the engine itself is killed", async () => {
+    const script = `
+      import { recordGraph } from ${JSON.stringify(recorder)};
+      await recordGraph({ root: ${JSON.stringify(join(fixtures, "waits"))}, stack: "test" });
+    `;
+    const engine = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+      stdio: "ignore",
+    });
+    const program = await eventually("the program to run", () => childOf(engine.pid ?? 0));
+    engine.kill("SIGKILL");
+    await eventually("the program to end", () => !isAlive(program));
+  });
+
   it("stops on request and keeps what was done", async () => {
     const stop = new AbortController();
     const result = await bench.up(
@@ -362,13 +376,27 @@ describe("the embedded engine", { concurrency: false }, () => {
     const { ok, problems } = await mortal.up([account({ description: "die" })]);
     assert.equal(ok, false);
     assert.match(problems.join(), /the provider at 127\.0\.0\.1:\d+ is gone/);
-    await eventually("the provider to be gone", () => {
-      try {
-        process.kill(mortal.pid, 0);
-        return false;
-      } catch {
-        return true;
-      }
-    });
+    await eventually("the provider to be gone", () => !isAlive(mortal.pid));
   });
 });
+
+const recorder = new URL("../../../local/engine/record.ts", import.meta.url).href;
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The id of the first child of a process. */
+function childOf(pid: number): number | undefined {
+  const { stdout } = spawnSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" });
+  const line = stdout
+    .split("\n")
+    .map((text) => text.trim().split(/\s+/).map(Number))
+    .find(([, parent]) => parent === pid);
+  return line?.[0];
+}
