@@ -331,13 +331,18 @@ describe("the embedded engine", { concurrency: false }, () => {
   });
 
   it("leaves no program behind when the engine itself is killed", async () => {
+    const options = { root: join(fixtures, "waits"), stack: "test", providerPort: bench.port };
     const script = `
-      import { recordGraph } from ${JSON.stringify(recorder)};
-      await recordGraph({ root: ${JSON.stringify(join(fixtures, "waits"))}, stack: "test" });
+      import { up } from ${JSON.stringify(engineModule)};
+      const options = ${JSON.stringify(options)};
+      await up({ ...options, onLog: (_severity, text) => console.log(text) }, { resources: [] });
     `;
     const engine = spawn(process.execPath, ["--input-type=module", "--eval", script], {
-      stdio: "ignore",
+      stdio: ["ignore", "pipe", "inherit"],
     });
+    let said = "";
+    engine.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    await eventually("the program to wait", () => said.includes("waiting"));
     const program = await eventually("the program to run", () => childOf(engine.pid ?? 0));
     engine.kill("SIGKILL");
     await eventually("the program to end", () => !isAlive(program));
@@ -380,7 +385,7 @@ describe("the embedded engine", { concurrency: false }, () => {
   });
 });
 
-const recorder = new URL("../../../local/engine/record.ts", import.meta.url).href;
+const engineModule = new URL("../../../local/engine/engine.ts", import.meta.url).href;
 
 function isAlive(pid: number): boolean {
   try {
