@@ -75,7 +75,12 @@ async function run(port: number, stopped: AbortController): Promise<number> {
     stopped.abort();
   });
 
-  const options: RunOptions = {
+  // From now on, for what is edited while the system starts is a change too.
+  const changes = new Changes(stopped.signal);
+  const watch = watchProgram(root, (files) => {
+    changes.add(files);
+  });
+  const options = {
     root,
     stack,
     providerPort: provider.port,
@@ -84,7 +89,7 @@ async function run(port: number, stopped: AbortController): Promise<number> {
       if (severity !== "debug") say(text.trimEnd());
     },
     signal: stopped.signal,
-  };
+  } satisfies RunOptions;
   try {
     const first = await up(options, emptyState);
     if (stopped.signal.aborted) return code;
@@ -95,9 +100,10 @@ async function run(port: number, stopped: AbortController): Promise<number> {
     }
     say(`\n${urlTable(first.state, port)}\n`);
     say(`ready in ${((performance.now() - began) / 1000).toFixed(1)} s; Ctrl-C ends all`);
-    await follow(options, first.state);
+    await follow(options, first.state, changes);
     return code;
   } finally {
+    watch.close();
     const wanted = stopped.signal.aborted && code === 0;
     stopped.abort();
     if (wanted) say("stopping …");
@@ -105,39 +111,59 @@ async function run(port: number, stopped: AbortController): Promise<number> {
   }
 }
 
-/** Deploys again whenever something changes, until the signal is aborted. */
-async function follow(options: RunOptions, first: State): Promise<void> {
-  let state = first;
-  let pending = new Set<string>();
-  let wake = (): void => undefined;
-  const watch = watchProgram(options.root, (files) => {
-    for (const file of files) pending.add(file);
-    wake();
-  });
-  options.signal?.addEventListener("abort", () => {
-    wake();
-  });
-  const stopped = (): boolean => options.signal?.aborted === true;
-  while (!stopped()) {
-    if (pending.size === 0) {
-      await new Promise<void>((resolve) => (wake = resolve));
-      continue;
+/** The files that changed since they were last asked for. */
+class Changes {
+  #files = new Set<string>();
+  #wake: () => void = () => undefined;
+  readonly #signal: AbortSignal;
+
+  /** @param signal ends the wait */
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+    signal.addEventListener("abort", () => {
+      this.#wake();
+    });
+  }
+
+  add(files: readonly string[]): void {
+    for (const file of files) this.#files.add(file);
+    this.#wake();
+  }
+
+  /** Waits until there are some, or until the signal is aborted. */
+  async take(): Promise<readonly string[]> {
+    while (this.#files.size === 0 && !this.#signal.aborted) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
     }
-    const files = [...pending];
-    pending = new Set();
+    const files = [...this.#files];
+    this.#files = new Set();
+    return files;
+  }
+}
+
+/** Deploys again whenever something changes, until the signal is aborted. */
+async function follow(
+  options: RunOptions & { readonly signal: AbortSignal },
+  first: State,
+  changes: Changes,
+): Promise<void> {
+  const { signal } = options;
+  let state = first;
+  for (;;) {
+    const files = await changes.take();
+    if (signal.aborted) return;
     const shown =
       files.slice(0, 3).join(", ") + (files.length > 3 ? ` and ${files.length - 3} more` : "");
     const began = performance.now();
-    const result: RunResult = await up(options, state);
     const before = state;
+    const result: RunResult = await up(options, state);
     state = result.state;
-    if (stopped()) break;
+    if (signal.aborted) return;
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
     if (result.ok) say(`${shown} changed: ${changeLine(before, result)} (${seconds} s)`);
     else
       say(`${shown} changed, and what was deployed before goes on:\n${result.problems.join("\n")}`);
   }
-  watch.close();
 }
 
 const port = readPort(process.argv.slice(2));

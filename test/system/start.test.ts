@@ -59,6 +59,16 @@ suite("npm start", () => {
     assert.ok(ms < 5_000, `it took ${ms} ms`);
   });
 
+  it("deploys what was changed while it started", async () => {
+    await using system = await System.start();
+    // Its archive is made by then, so that only another deployment can bring the change.
+    await system.prints("starting add v");
+    edit(system.folder, "apps/add/operands.ts", "a + b", "a + b + 1000");
+    await system.ready();
+    await system.prints(/^apps\/add\/operands\.ts changed: add v\w+ → v\w+ /m);
+    assert.deepEqual(await sum(system, 1, 1), { res: 1002 });
+  });
+
   it("leaves nothing when npm alone gets SIGTERM", async () => {
     await using system = await System.start();
     await system.ready();
