@@ -6,8 +6,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { machineProblems } from "./components/flexible-service.ts";
-import { natsProblems } from "./components/nats-arguments.ts";
-import { hideSeeds, isUserKey } from "./components/nkey.ts";
+import { natsProblems } from "./components/lib/nats-arguments.ts";
+import { hideSeeds, isUserKey } from "./components/lib/nkey.ts";
 import { networkProblems } from "./components/private-network.ts";
 
 /** The namespace of this project's own keys. */

@@ -43,6 +43,15 @@ export default defineConfig(
     rules: {
       "import-x/no-restricted-paths": ["error", { basePath: import.meta.dirname, zones }],
       "import-x/no-cycle": "error",
+      // What package.json does not name is there by luck. What is deployed needs no tool's package.
+      "import-x/no-extraneous-dependencies": [
+        "error",
+        {
+          devDependencies: ["local/**", "scripts/**", "test/**", "bench/**", "eslint.config.js"],
+          peerDependencies: false,
+          includeTypes: true,
+        },
+      ],
       "@typescript-eslint/no-non-null-assertion": "error",
       "@typescript-eslint/consistent-type-imports": "error",
       "@typescript-eslint/explicit-module-boundary-types": "error",
@@ -61,6 +70,23 @@ export default defineConfig(
     rules: {
       "@pulumi/no-output-in-template-literal": "error",
       "@pulumi/no-output-instance-in-template-literal": "error",
+    },
+  },
+  {
+    files: ["components/**"],
+    ignores: ["components/lib/bundle.ts"],
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            {
+              regex: "^(?!\\.|node:|@pulumi/)",
+              message: "Components need no package but Pulumi's: docs/structure.md.",
+            },
+          ],
+        },
+      ],
     },
   },
   {

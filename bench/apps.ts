@@ -11,8 +11,8 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 
-import { apps } from "../components/apps.ts";
-import { bundleApp, writeBundle } from "../components/bundle.ts";
+import { apps } from "../components/lib/apps.ts";
+import { bundleApp, writeBundle } from "../components/lib/bundle.ts";
 import { median, round, table } from "./table.ts";
 
 const root = join(import.meta.dirname, "..");

@@ -11,8 +11,8 @@ import { platform, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 
-import { apps } from "../components/apps.ts";
-import { bundleApp, writeBundle } from "../components/bundle.ts";
+import { apps } from "../components/lib/apps.ts";
+import { bundleApp, writeBundle } from "../components/lib/bundle.ts";
 import { provideNatsServer, thisMachine } from "../local/tools/nats-server.ts";
 import { median, round, table } from "./table.ts";
 

@@ -1,7 +1,7 @@
 import * as appengine from "@pulumi/gcp/appengine/index.js";
 import * as firestore from "@pulumi/gcp/firestore/index.js";
 import * as pulumi from "@pulumi/pulumi";
-import { childOf } from "./options.ts";
+import { childOf } from "./lib/options.ts";
 
 export interface AppEngineApplicationArgs {
   /** The project's id; a project has one application. */

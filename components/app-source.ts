@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import * as storage from "@pulumi/gcp/storage/index.js";
 import * as pulumi from "@pulumi/pulumi";
-import { type App, bundleApp, writeBundle } from "./bundle.ts";
-import { childOf } from "./options.ts";
+import { type App, bundleApp, writeBundle } from "./lib/bundle.ts";
+import { childOf } from "./lib/options.ts";
 import type { SourceBucket } from "./source-bucket.ts";
 
 export interface AppSourceArgs {
   /** The App Engine service that runs the app; the archive is `<service>/<digest>.zip`. */
   readonly service: string;
-  /** What the archive is made of; the repository's own apps are in `apps.ts`. */
+  /** What the archive is made of; the repository's own apps are in `lib/apps.ts`. */
   readonly app: App;
   readonly bucket: SourceBucket;
   /**

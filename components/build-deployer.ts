@@ -3,8 +3,8 @@ import * as projects from "@pulumi/gcp/projects/index.js";
 import * as serviceaccount from "@pulumi/gcp/serviceaccount/index.js";
 import * as storage from "@pulumi/gcp/storage/index.js";
 import * as pulumi from "@pulumi/pulumi";
-import { refuseProblems } from "./arguments.ts";
-import { childOf } from "./options.ts";
+import { refuseProblems } from "./lib/arguments.ts";
+import { childOf } from "./lib/options.ts";
 import type { SourceBucket } from "./source-bucket.ts";
 
 export interface BuildDeployerArgs {

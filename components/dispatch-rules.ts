@@ -1,7 +1,7 @@
 import * as appengine from "@pulumi/gcp/appengine/index.js";
 import * as pulumi from "@pulumi/pulumi";
-import { refuseProblems } from "./arguments.ts";
-import { childOf } from "./options.ts";
+import { refuseProblems } from "./lib/arguments.ts";
+import { childOf } from "./lib/options.ts";
 
 export interface DispatchRule {
   /** Path that is matched; `*` only as its last character. */

@@ -11,9 +11,9 @@ import {
   isCount,
   serviceProblems,
   versionIdOf,
-} from "./app-service.ts";
-import { refuseProblems } from "./arguments.ts";
-import { childOf } from "./options.ts";
+} from "./lib/app-service.ts";
+import { refuseProblems } from "./lib/arguments.ts";
+import { childOf } from "./lib/options.ts";
 
 /** How many virtual machines there are; each has one instance. */
 export type FlexibleScaling =

@@ -4,8 +4,8 @@ import * as projects from "@pulumi/gcp/projects/index.js";
 import * as secretmanager from "@pulumi/gcp/secretmanager/index.js";
 import * as serviceaccount from "@pulumi/gcp/serviceaccount/index.js";
 import * as pulumi from "@pulumi/pulumi";
-import { refuseProblems } from "./arguments.ts";
-import { addressAt, parseRange } from "./cidr.ts";
+import { refuseProblems } from "./lib/arguments.ts";
+import { addressAt, parseRange } from "./lib/cidr.ts";
 import {
   clientProblems,
   firstNodeAddress,
@@ -13,10 +13,10 @@ import {
   natsProblems,
   rangeProblems,
   type NatsMachines,
-} from "./nats-arguments.ts";
-import { dataDeviceName, natsCloudInit } from "./nats-cloud-init.ts";
-import { natsConfig, type NatsClient } from "./nats-config.ts";
-import { childOf } from "./options.ts";
+} from "./lib/nats-arguments.ts";
+import { dataDeviceName, natsCloudInit } from "./lib/nats-cloud-init.ts";
+import { natsConfig, type NatsClient } from "./lib/nats-config.ts";
+import { childOf } from "./lib/options.ts";
 
 export interface NatsServerArgs extends NatsMachines {
   /** The project's id. */

@@ -1,9 +1,9 @@
 import * as compute from "@pulumi/gcp/compute/index.js";
 import * as vpcaccess from "@pulumi/gcp/vpcaccess/index.js";
 import * as pulumi from "@pulumi/pulumi";
-import { refuseProblems } from "./arguments.ts";
-import { isPrivate, overlap, parseRange, type AddressRange } from "./cidr.ts";
-import { childOf } from "./options.ts";
+import { refuseProblems } from "./lib/arguments.ts";
+import { isPrivate, overlap, parseRange, type AddressRange } from "./lib/cidr.ts";
+import { childOf } from "./lib/options.ts";
 
 const connectorMachineTypes: readonly string[] = ["f1-micro", "e2-micro", "e2-standard-4"];
 

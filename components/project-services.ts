@@ -1,6 +1,6 @@
 import * as gcp from "@pulumi/gcp/projects/index.js";
 import * as pulumi from "@pulumi/pulumi";
-import { childOf } from "./options.ts";
+import { childOf } from "./lib/options.ts";
 
 export interface ProjectServicesArgs {
   /** The project's id, e.g. `my-project-dev`. */

@@ -1,6 +1,6 @@
 import * as storage from "@pulumi/gcp/storage/index.js";
 import * as pulumi from "@pulumi/pulumi";
-import { childOf } from "./options.ts";
+import { childOf } from "./lib/options.ts";
 
 export interface SourceBucketArgs {
   /** The project's id; the bucket is `<project>-app-sources`, because bucket names are global. */

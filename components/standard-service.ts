@@ -11,9 +11,9 @@ import {
   isCount,
   serviceProblems,
   versionIdOf,
-} from "./app-service.ts";
-import { refuseProblems } from "./arguments.ts";
-import { childOf } from "./options.ts";
+} from "./lib/app-service.ts";
+import { refuseProblems } from "./lib/arguments.ts";
+import { childOf } from "./lib/options.ts";
 
 /** How many instances there are, and of which class; each kind of scaling has classes of its own. */
 export type StandardScaling =

@@ -4,8 +4,8 @@
  */
 
 import { join, resolve } from "node:path";
-import { apps } from "../components/apps.ts";
-import { type App, bundleApp, writeBundle } from "../components/bundle.ts";
+import { apps } from "../components/lib/apps.ts";
+import { type App, bundleApp, writeBundle } from "../components/lib/bundle.ts";
 
 const known: Readonly<Record<string, App>> = apps;
 const [name = "", folder = "", ...rest] = process.argv.slice(2);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { ESLint } from "eslint";
@@ -6,12 +7,16 @@ import { ESLint } from "eslint";
 const root = join(import.meta.dirname, "..");
 const eslint = new ESLint({ cwd: root });
 
-/** The import rule's complaints about a line in an existing file of the project. */
-async function complaints(file: string, line: string): Promise<string[]> {
+/** A rule's complaints about a line in an existing file of the project. */
+async function complaints(
+  file: string,
+  line: string,
+  rule = "import-x/no-restricted-paths",
+): Promise<string[]> {
   const [result] = await eslint.lintText(`${line}\n`, { filePath: join(root, file) });
   assert.ok(result !== undefined, file);
   return result.messages
-    .filter((message) => message.ruleId === "import-x/no-restricted-paths")
+    .filter((message) => message.ruleId === rule)
     .map((message) => message.message);
 }
 
@@ -19,16 +24,17 @@ describe("who may import whom (docs/structure.md)", () => {
   const refused: readonly (readonly [from: string, to: string])[] = [
     ["apps/add/main.ts", "../ws/main.ts"],
     ["apps/add/main.ts", "../../config.ts"],
-    ["apps/add/main.ts", "../../components/arguments.ts"],
+    ["apps/add/main.ts", "../../components/lib/arguments.ts"],
     ["apps/add/main.ts", "../../local/tools/nats-server.ts"],
     ["apps/lib/log.ts", "../add/main.ts"],
-    ["components/arguments.ts", "../config.ts"],
-    ["components/arguments.ts", "../apps/lib/log.ts"],
-    ["components/arguments.ts", "../local/tools/nats-server.ts"],
+    ["components/dispatch-rules.ts", "../config.ts"],
+    ["components/dispatch-rules.ts", "../apps/lib/log.ts"],
+    ["components/dispatch-rules.ts", "../local/tools/nats-server.ts"],
+    ["components/lib/arguments.ts", "../../config.ts"],
     ["config.ts", "./index.ts"],
     ["index.ts", "./apps/lib/log.ts"],
     ["index.ts", "./local/tools/nats-server.ts"],
-    ["local/tools/provision.ts", "../../components/arguments.ts"],
+    ["local/tools/provision.ts", "../../components/lib/arguments.ts"],
     ["local/tools/provision.ts", "../../apps/lib/log.ts"],
     ["local/tools/provision.ts", "../../index.ts"],
     ["local/tools/provision.ts", "../../test/support/eventually.ts"],
@@ -44,13 +50,66 @@ describe("who may import whom (docs/structure.md)", () => {
     ["apps/add/main.ts", "../lib/log.ts"],
     ["apps/add/main.ts", "express"],
     ["index.ts", "./config.ts"],
-    ["index.ts", "./components/arguments.ts"],
+    ["index.ts", "./components/dispatch-rules.ts"],
+    ["components/dispatch-rules.ts", "./lib/arguments.ts"],
     ["local/tools/provision.ts", "./nats-server.ts"],
-    ["test/lint.test.ts", "../components/arguments.ts"],
+    ["test/lint.test.ts", "../components/lib/arguments.ts"],
   ];
   for (const [from, to] of allowed) {
     it(`${from} may import ${to}`, async () => {
       assert.deepEqual(await complaints(from, `import ${JSON.stringify(to)};`), []);
     });
   }
+});
+
+describe("who may import which package (docs/structure.md)", () => {
+  const declared = "import-x/no-extraneous-dependencies";
+  const onlyPulumi = "no-restricted-imports";
+  const refused: readonly (readonly [from: string, what: string, rule: string])[] = [
+    ["local/tools/provision.ts", "protobufjs", declared],
+    ["test/lint.test.ts", "protobufjs", declared],
+    ["apps/add/main.ts", "yaml", declared],
+    ["config.ts", "yaml", declared],
+    ["components/dispatch-rules.ts", "zod", onlyPulumi],
+    ["components/dispatch-rules.ts", "esbuild", onlyPulumi],
+    ["components/lib/nkey.ts", "nats", onlyPulumi],
+  ];
+  for (const [from, what, rule] of refused) {
+    it(`${from} must not import ${what}`, async () => {
+      assert.equal((await complaints(from, `import "${what}";`, rule)).length, 1);
+    });
+  }
+
+  const allowed: readonly (readonly [from: string, what: string])[] = [
+    ["local/tools/provision.ts", "yaml"],
+    ["local/tools/provision.ts", "google-protobuf/google/protobuf/struct_pb.js"],
+    ["test/lint.test.ts", "eslint"],
+    ["apps/add/main.ts", "express"],
+    ["components/dispatch-rules.ts", "@pulumi/gcp/appengine/index.js"],
+    ["components/dispatch-rules.ts", "node:path"],
+    ["components/lib/bundle.ts", "esbuild"],
+  ];
+  for (const [from, what] of allowed) {
+    it(`${from} may import ${what}`, async () => {
+      for (const rule of [declared, onlyPulumi]) {
+        assert.deepEqual(await complaints(from, `import "${what}";`, rule), []);
+      }
+    });
+  }
+});
+
+describe("components/", () => {
+  it("has one component in each file, which is named after it", () => {
+    const files = readdirSync(join(root, "components")).filter((name) => name.endsWith(".ts"));
+    assert(files.length > 0);
+    for (const file of files) {
+      const text = readFileSync(join(root, "components", file), "utf8");
+      const classes = [...text.matchAll(/^export (?:abstract )?class (\w+) /gm)];
+      const names = classes.map(([, name = ""]) => name.replace(/(?<=[a-z])[A-Z]/g, "-$&"));
+      assert.deepEqual(
+        names.map((name) => `${name.toLowerCase()}.ts`),
+        [file],
+      );
+    }
+  });
 });

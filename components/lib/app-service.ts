@@ -7,7 +7,7 @@ import * as secretmanager from "@pulumi/gcp/secretmanager/index.js";
 import * as serviceaccount from "@pulumi/gcp/serviceaccount/index.js";
 import * as storage from "@pulumi/gcp/storage/index.js";
 import type * as pulumi from "@pulumi/pulumi";
-import type { AppSource } from "./app-source.ts";
+import type { AppSource } from "../app-source.ts";
 import { childOf } from "./options.ts";
 
 /** Who may send requests to a service. */

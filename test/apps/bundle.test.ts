@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 
-import { apps } from "../../components/apps.ts";
-import { bundleApp, writeBundle } from "../../components/bundle.ts";
+import { apps } from "../../components/lib/apps.ts";
+import { bundleApp, writeBundle } from "../../components/lib/bundle.ts";
 import { Client } from "../support/gateway.ts";
 import { NatsServer } from "../support/nats.ts";
 import { ServiceProcess } from "../support/process.ts";

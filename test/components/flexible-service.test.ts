@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { versionIdOf } from "../../components/app-service.ts";
+import { versionIdOf } from "../../components/lib/app-service.ts";
 import { FlexibleService, type FlexibleServiceArgs } from "../../components/flexible-service.ts";
 import { smallSource } from "../support/app-source.ts";
 import { record, refuses } from "../support/pulumi.ts";

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createUser } from "nkeys.js";
 import { parse } from "yaml";
-import { natsConfigPath } from "../../components/nats-cloud-init.ts";
-import { natsConfig } from "../../components/nats-config.ts";
+import { natsConfigPath } from "../../components/lib/nats-cloud-init.ts";
+import { natsConfig } from "../../components/lib/nats-config.ts";
 import { NatsServer, type NatsServerArgs } from "../../components/nats-server.ts";
 import { record, refuses } from "../support/pulumi.ts";
 

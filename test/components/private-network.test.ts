@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { formatRange, overlap, parseRange } from "../../components/cidr.ts";
+import { formatRange, overlap, parseRange } from "../../components/lib/cidr.ts";
 import {
   networkProblems,
   PrivateNetwork,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { SourceBucket } from "../../components/source-bucket.ts";
 import { StandardService, type StandardServiceArgs } from "../../components/standard-service.ts";
-import { versionIdOf } from "../../components/app-service.ts";
+import { versionIdOf } from "../../components/lib/app-service.ts";
 import { smallSource } from "../support/app-source.ts";
 import { record, type Registered } from "../support/pulumi.ts";
 

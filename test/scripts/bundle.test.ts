@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { apps } from "../../components/apps.ts";
-import { bundleApp } from "../../components/bundle.ts";
+import { apps } from "../../components/lib/apps.ts";
+import { bundleApp } from "../../components/lib/bundle.ts";
 import { repository, temporaryFolder } from "../support/checkout.ts";
 
 function bundle(...args: readonly string[]) {

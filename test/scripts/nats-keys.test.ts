@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { fromSeed } from "nkeys.js";
 import { parse } from "yaml";
-import { isUserKey } from "../../components/nkey.ts";
+import { isUserKey } from "../../components/lib/nkey.ts";
 
 const script = join(import.meta.dirname, "..", "..", "scripts", "nats-keys.ts");
 const stackFile = `# What this stack is for.

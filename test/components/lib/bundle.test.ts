@@ -11,9 +11,14 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { apps } from "../../components/apps.ts";
-import { type App, type Bundle, bundleApp, writeBundle } from "../../components/bundle.ts";
-import { repository, temporaryCheckout, temporaryFolder, writeFiles } from "../support/checkout.ts";
+import { apps } from "../../../components/lib/apps.ts";
+import { type App, type Bundle, bundleApp, writeBundle } from "../../../components/lib/bundle.ts";
+import {
+  repository,
+  temporaryCheckout,
+  temporaryFolder,
+  writeFiles,
+} from "../../support/checkout.ts";
 
 const page: App = {
   folder: "apps/page",
@@ -317,7 +322,7 @@ function assertNothingForeign(bundle: Bundle, folders: readonly string[]): void 
 
 /** The digest as a process with other settings computes it. */
 function digestInProcess(root: string, app: App, env: Readonly<Record<string, string>>): string {
-  const module = join(repository, "components/bundle.ts");
+  const module = join(repository, "components/lib/bundle.ts");
   const program = `import { bundleApp } from ${JSON.stringify(module)};
     console.log(bundleApp(${JSON.stringify(root)}, ${JSON.stringify(app)}).digest);`;
   const { stdout, stderr, status } = spawnSync(

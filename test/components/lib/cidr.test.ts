@@ -11,7 +11,7 @@ import {
   overlap,
   parseRange,
   sizeOf,
-} from "../../components/cidr.ts";
+} from "../../../components/lib/cidr.ts";
 
 const range = fc
   .record({ address: fc.nat({ max: 0xffff_ffff }), prefix: fc.integer({ min: 0, max: 32 }) })

@@ -6,7 +6,11 @@ import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { parse } from "yaml";
-import { mountScript, natsCloudInit, natsConfigPath } from "../../components/nats-cloud-init.ts";
+import {
+  mountScript,
+  natsCloudInit,
+  natsConfigPath,
+} from "../../../components/lib/nats-cloud-init.ts";
 
 const run = promisify(execFile);
 /** Linux keeps file system tools where not every user's PATH leads. */

@@ -13,11 +13,11 @@ import {
   type Status,
 } from "nats";
 import { createUser } from "nkeys.js";
-import { natsConfig, type NatsConfigArgs } from "../../components/nats-config.ts";
-import { provideNatsServer, thisMachine } from "../../local/tools/nats-server.ts";
-import { eventually } from "../support/eventually.ts";
-import { NatsServer } from "../support/nats.ts";
-import { freePort } from "../support/ports.ts";
+import { natsConfig, type NatsConfigArgs } from "../../../components/lib/nats-config.ts";
+import { provideNatsServer, thisMachine } from "../../../local/tools/nats-server.ts";
+import { eventually } from "../../support/eventually.ts";
+import { NatsServer } from "../../support/nats.ts";
+import { freePort } from "../../support/ports.ts";
 
 const pairs = { add: createUser(), ws: createUser() };
 const alone: NatsConfigArgs = {

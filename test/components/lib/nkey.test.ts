@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createAccount, createUser } from "nkeys.js";
-import { hideSeeds, isUserKey } from "../../components/nkey.ts";
+import { hideSeeds, isUserKey } from "../../../components/lib/nkey.ts";
 
 describe("a public NKey of a user", () => {
   it("is told from everything else that the library makes", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import fc from "fast-check";
-import { versionIdOf } from "../../components/app-service.ts";
+import { versionIdOf } from "../../../components/lib/app-service.ts";
 
 type Json = string | number | boolean | Json[] | { [key: string]: Json };
 
