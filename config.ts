@@ -5,23 +5,25 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { machineProblems } from "./components/flexible-service.ts";
+import { isProjectNumber } from "./components/build-deployer.ts";
+import {
+  flexibleScalingProblems,
+  isPinnedImage,
+  machineProblems,
+} from "./components/flexible-service.ts";
+import { isProjectId } from "./components/lib/arguments.ts";
 import { natsProblems } from "./components/lib/nats-arguments.ts";
 import { hideSeeds, isUserKey } from "./components/lib/nkey.ts";
+import { isVersionId } from "./components/lib/version-id.ts";
 import { networkProblems } from "./components/private-network.ts";
+import { standardScalingProblems } from "./components/standard-service.ts";
 
 /** The namespace of this project's own keys. */
 export const namespace = "appengine-realtime";
 
 /** A value of one kind; `allowed` says in words which, and is what a mistake is answered with. */
-const text = (allowed: string, pattern?: RegExp) => {
-  const schema = z.string({ error: allowed });
-  return pattern ? schema.regex(pattern, { error: allowed }) : schema;
-};
-const integer = (min: number, max: number) => {
-  const error = `a whole number from ${min} to ${max}`;
-  return z.int({ error }).min(min, { error }).max(max, { error });
-};
+const text = (allowed: string, isAllowed: (value: string) => boolean = () => true) =>
+  z.string({ error: allowed }).refine(isAllowed, { error: allowed });
 const wholeNumber = z.int({ error: "a whole number" });
 const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
   z.enum(values, { error: values.join(", ") });
@@ -53,11 +55,16 @@ const locations = [
 const standardService = object({
   scaling: object({
     instanceClass: oneOf(["F1", "F2", "F4", "F4_1G"]),
-    minInstances: integer(0, 1000),
-    maxInstances: integer(1, 1000),
+    minInstances: wholeNumber,
+    maxInstances: wholeNumber,
   }),
-  trafficVersion: text("a version's id, e.g. v0a1b2c3d4e", /^v[0-9a-f]{10}$/).exactOptional(),
+  trafficVersion: text("a version's id, e.g. v0a1b2c3d4e", isVersionId).exactOptional(),
 });
+
+const userKey = text(
+  "a user's public NKey (U and 55 more characters), as `npm run nats-keys` writes it",
+  isUserKey,
+);
 
 /** The schema of each key of the project's namespace; the fields of objects are documented in docs/config.md. */
 export const schemas = {
@@ -82,30 +89,24 @@ export const schemas = {
     diskGb: wholeNumber,
     memoryMb: wholeNumber,
   }),
-  natsKeys: object({ add: userKey(), ws: userKey() }),
+  natsKeys: object({ add: userKey, ws: userKey }),
   web: standardService,
   add: standardService,
   ws: object({
     machine: object({ cpu: wholeNumber, memoryGb: number, diskGb: wholeNumber }),
-    scaling: object({ minInstances: integer(1, 1000), maxInstances: integer(1, 1000) }),
+    scaling: object({ minInstances: wholeNumber, maxInstances: wholeNumber }),
     image: text(
       "an image pinned by its digest: registry/name@sha256: and 64 hexadecimal digits",
-      /^[^\s@]+\/[^\s@]+@sha256:[0-9a-f]{64}$/,
+      isPinnedImage,
     ).exactOptional(),
   }),
   build: object({
     legacyProjectNumber: text(
       'the project\'s number in quotes, e.g. "123456789012"',
-      /^\d{6,20}$/,
+      isProjectNumber,
     ).exactOptional(),
   }),
 } as const;
-
-function userKey() {
-  const allowed =
-    "a user's public NKey (U and 55 more characters), as `npm run nats-keys` writes it";
-  return z.string({ error: allowed }).refine(isUserKey, { error: allowed });
-}
 
 type Decoded = { readonly [Key in keyof typeof schemas]: z.infer<(typeof schemas)[Key]> };
 
@@ -168,7 +169,7 @@ export function readSettings(): Settings {
 
 const projectId = text(
   "a project's id: 6 to 30 lower-case letters, digits and hyphens, a letter first",
-  /^[a-z][a-z0-9-]{4,28}[a-z0-9]$/,
+  isProjectId,
 );
 
 function decodeText(
@@ -208,17 +209,19 @@ function relations(values: Partial<Decoded>, region: string): string[] {
       `${namespace}:natsKeys.ws: the same as natsKeys.add; allowed: one key for each service`,
     );
   }
-  if (ws) {
-    problems.push(...machineProblems(ws.machine).map((p) => `${namespace}:ws.machine.${p}`));
-  }
-  for (const [key, service] of Object.entries({ web, add, ws })) {
-    const { minInstances = 0, maxInstances = minInstances } = service?.scaling ?? {};
-    if (maxInstances < minInstances) {
+  for (const [key, service] of Object.entries({ web, add })) {
+    if (service) {
+      const scaling = { kind: "automatic", ...service.scaling } as const;
       problems.push(
-        `${namespace}:${key}.scaling.maxInstances: ${maxInstances}; allowed: ` +
-          `scaling.minInstances (${minInstances}) or more`,
+        ...standardScalingProblems(scaling).map((p) => `${namespace}:${key}.scaling.${p}`),
       );
     }
+  }
+  if (ws) {
+    problems.push(
+      ...machineProblems(ws.machine).map((p) => `${namespace}:ws.machine.${p}`),
+      ...flexibleScalingProblems(ws.scaling).map((p) => `${namespace}:ws.scaling.${p}`),
+    );
   }
   return problems;
 }

@@ -115,7 +115,7 @@ const ws = new FlexibleService(
       settings.ws.image === undefined
         ? { source: new AppSource("ws-source", { service: "ws", app: apps.ws, bucket: sources }) }
         : { image: settings.ws.image },
-    scaling: { kind: "automatic", ...settings.ws.scaling },
+    scaling: settings.ws.scaling,
     machine: settings.ws.machine,
     network: { name: network.networkName, subnetwork: network.flexSubnetName },
     env: { NATS_URL: nats.url },

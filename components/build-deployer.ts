@@ -180,9 +180,14 @@ export class BuildDeployer extends pulumi.ComponentResource {
 /** What is wrong with the arguments; empty when nothing is. */
 export function deployerProblems(args: BuildDeployerArgs): string[] {
   const number = args.legacyBuildAccount?.projectNumber;
-  return number === undefined || /^[0-9]+$/.test(number)
+  return number === undefined || isProjectNumber(number)
     ? []
     : [
         `legacyBuildAccount.projectNumber: "${number}" is no project number; digits, not the project's id`,
       ];
+}
+
+/** True for a project's number, which is not its id. */
+export function isProjectNumber(text: string): boolean {
+  return /^[0-9]{6,20}$/.test(text);
 }

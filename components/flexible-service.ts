@@ -1,33 +1,21 @@
 import * as appengine from "@pulumi/gcp/appengine/index.js";
-import type * as serviceaccount from "@pulumi/gcp/serviceaccount/index.js";
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import type { AppSource } from "./app-source.ts";
 import {
   accountEmail,
+  AppService,
   type AppServiceArgs,
-  declareAccount,
-  declareTraffic,
   environmentOf,
-  isCount,
   serviceProblems,
-  versionIdOf,
 } from "./lib/app-service.ts";
-import { refuseProblems } from "./lib/arguments.ts";
-import { childOf } from "./lib/options.ts";
+import { isCount, refuseProblems } from "./lib/arguments.ts";
 
 /** How many virtual machines there are; each has one instance. */
-export type FlexibleScaling =
-  | {
-      readonly kind: "automatic";
-      readonly minInstances: number;
-      readonly maxInstances: number;
-      /**
-       * Share of the processors' time that is aimed at, 0.1 to 0.95.
-       * @default 0.6
-       */
-      readonly targetCpu?: number;
-    }
-  | { readonly kind: "manual"; readonly instances: number };
+export interface FlexibleScaling {
+  /** At least 1: a flexible service never sleeps. */
+  readonly minInstances: number;
+  readonly maxInstances: number;
+}
 
 export interface FlexibleServiceArgs extends AppServiceArgs {
   /**
@@ -51,13 +39,7 @@ export interface FlexibleServiceArgs extends AppServiceArgs {
  * A version without traffic would keep its machines, and their cost: the old version is deleted when
  * the new one has the traffic. A rollback deploys the earlier commit.
  */
-export class FlexibleService extends pulumi.ComponentResource {
-  public readonly service: string;
-  /** Known in a preview. */
-  public readonly versionId: string;
-  public readonly account: serviceaccount.Account;
-  public readonly version: appengine.FlexibleAppVersion;
-
+export class FlexibleService extends AppService<appengine.FlexibleAppVersion> {
   public constructor(
     name: string,
     args: FlexibleServiceArgs,
@@ -65,25 +47,22 @@ export class FlexibleService extends pulumi.ComponentResource {
   ) {
     refuseProblems("FlexibleService", name, flexibleProblems(args));
     const definition = definitionOf(args);
-    const versionId = versionIdOf(definition);
-    super("appengine-realtime:app:FlexibleService", name, {}, opts);
-    this.service = args.service;
-    this.versionId = versionId;
-
-    const source = "source" in args.deployment ? args.deployment.source : undefined;
-    // The agents on the machines report their load as this account.
-    const roles = ["monitoring.metricWriter"];
-    const { account, grants } = declareAccount(this, name, args, source, roles, opts);
-    this.account = account;
-    this.version = new appengine.FlexibleAppVersion(
-      `${name}-version`,
-      { ...definition, versionId },
-      childOf(this, opts, {
-        dependsOn: [account, ...grants, ...(source === undefined ? [] : [source.object])],
-      }),
+    super(
+      name,
+      args,
+      {
+        type: "FlexibleService",
+        definition,
+        makeVersion: (versionName, versionId, versionOpts) =>
+          new appengine.FlexibleAppVersion(versionName, { ...definition, versionId }, versionOpts),
+        source: "source" in args.deployment ? args.deployment.source : undefined,
+        // The agents on the machines report their load as this account.
+        roles: ["monitoring.metricWriter"],
+        // An earlier version is not kept, so none but this one can have the traffic.
+        trafficTo: undefined,
+      },
+      opts,
     );
-    declareTraffic(this, name, args, this.version, versionId, opts);
-    this.registerOutputs({ service: this.service, versionId: this.versionId });
   }
 }
 
@@ -91,29 +70,12 @@ export class FlexibleService extends pulumi.ComponentResource {
 export function flexibleProblems(args: FlexibleServiceArgs): string[] {
   const problems = serviceProblems(args);
   const { deployment, machine, network, scaling } = args;
-  if ("image" in deployment && !/^[^\s@]+\/[^\s@]+@sha256:[0-9a-f]{64}$/.test(deployment.image)) {
+  if ("image" in deployment && !isPinnedImage(deployment.image)) {
     problems.push(
       `deployment.image: "${deployment.image}" can change its content; <registry>/<name>@sha256:<64 hex digits>`,
     );
   }
-  if (scaling.kind === "manual") {
-    if (!isCount(scaling.instances, 1, 20)) {
-      problems.push(`scaling.instances: ${scaling.instances} is not possible; 1 to 20`);
-    }
-  } else {
-    if (!isCount(scaling.minInstances, 1, 1000)) {
-      problems.push(`scaling.minInstances: ${scaling.minInstances} is not possible; 1 to 1000`);
-    }
-    if (!isCount(scaling.maxInstances, scaling.minInstances, 1000)) {
-      problems.push(
-        `scaling.maxInstances: ${scaling.maxInstances} is not possible; minInstances to 1000`,
-      );
-    }
-    const { targetCpu = defaultTargetCpu } = scaling;
-    if (!(targetCpu >= 0.1 && targetCpu <= 0.95)) {
-      problems.push(`scaling.targetCpu: ${targetCpu} is not possible; 0.1 to 0.95`);
-    }
-  }
+  problems.push(...flexibleScalingProblems(scaling).map((problem) => `scaling.${problem}`));
   problems.push(...machineProblems(machine).map((problem) => `machine.${problem}`));
   for (const [field, value] of Object.entries(network)) {
     if (!/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value)) {
@@ -142,11 +104,26 @@ export function machineProblems(machine: FlexibleServiceArgs["machine"]): string
   return problems;
 }
 
-const defaultTargetCpu = 0.6;
+/** What is wrong with the scaling, as `field: what is wrong; what is allowed`; empty when nothing is. */
+export function flexibleScalingProblems({ minInstances, maxInstances }: FlexibleScaling): string[] {
+  const problems: string[] = [];
+  if (!isCount(minInstances, 1, 1000)) {
+    problems.push(`minInstances: ${minInstances} is not possible; 1 to 1000`);
+  }
+  if (!isCount(maxInstances, minInstances, 1000)) {
+    problems.push(`maxInstances: ${maxInstances} is not possible; minInstances to 1000`);
+  }
+  return problems;
+}
+
+/** True for an image whose content cannot change: `<registry>/<name>@sha256:<64 hex digits>`. */
+export function isPinnedImage(image: string): boolean {
+  return /^[^\s@]+\/[^\s@]+@sha256:[0-9a-f]{64}$/.test(image);
+}
 
 /** The version without its id; every field that the API would fill in is given. */
 function definitionOf(args: FlexibleServiceArgs) {
-  const { project, service, deployment, machine, network } = args;
+  const { project, service, deployment, machine, network, scaling } = args;
   return {
     project,
     service,
@@ -167,7 +144,13 @@ function definitionOf(args: FlexibleServiceArgs) {
       // A client may come back to any instance: none keeps what another does not know.
       sessionAffinity: false,
     },
-    ...scalingOf(args.scaling),
+    automaticScaling: {
+      minTotalInstances: scaling.minInstances,
+      maxTotalInstances: scaling.maxInstances,
+      coolDownPeriod: "120s",
+      // Leaves room for the sockets that come over from an instance that is being replaced.
+      cpuUtilization: { targetUtilization: 0.6, aggregationWindowLength: "60s" },
+    },
     // An instance that lost NATS gets no new clients within 10 s, and some again when it is back.
     readinessCheck: {
       path: "/healthz/ready",
@@ -191,20 +174,5 @@ function definitionOf(args: FlexibleServiceArgs) {
     // (The second one deletes the whole service, new version and all.)
     noopOnDestroy: false,
     deleteServiceOnDestroy: false,
-  };
-}
-
-function scalingOf(scaling: FlexibleScaling) {
-  if (scaling.kind === "manual") return { manualScaling: { instances: scaling.instances } };
-  return {
-    automaticScaling: {
-      minTotalInstances: scaling.minInstances,
-      maxTotalInstances: scaling.maxInstances,
-      coolDownPeriod: "120s",
-      cpuUtilization: {
-        targetUtilization: scaling.targetCpu ?? defaultTargetCpu,
-        aggregationWindowLength: "60s",
-      },
-    },
   };
 }

@@ -7,14 +7,14 @@ export interface SourceBucketArgs {
   readonly project: string;
   /** Region of the bucket, the application's for the sake of short ways. A change replaces it. */
   readonly location: string;
-  /**
-   * Days after which an archive is deleted. App Engine reads an archive only while it builds a
-   * version; a rollback uploads it again. A `pulumi up --refresh` later than that finds the archive
-   * of a service that was not deployed since gone, and uploads it, without a new version.
-   * @default 180
-   */
-  readonly keepDays?: number;
 }
+
+/**
+ * Days after which an archive is deleted. App Engine reads an archive only while it builds a version;
+ * a rollback uploads it again. A `pulumi up --refresh` later than that finds the archive of a service
+ * that was not deployed since gone, and uploads it, without a new version.
+ */
+const keepDays = 180;
 
 /** The bucket with the archives that App Engine builds versions from. */
 export class SourceBucket extends pulumi.ComponentResource {
@@ -35,7 +35,7 @@ export class SourceBucket extends pulumi.ComponentResource {
         publicAccessPrevention: "enforced",
         // An archive's name is its digest: it is never overwritten, so there is no older version to keep.
         versioning: { enabled: false },
-        lifecycleRules: [{ action: { type: "Delete" }, condition: { age: args.keepDays ?? 180 } }],
+        lifecycleRules: [{ action: { type: "Delete" }, condition: { age: keepDays } }],
         // Every archive can be made again from its commit: a stack is destroyed with what is in here.
         forceDestroy: true,
       },

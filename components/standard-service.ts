@@ -1,19 +1,15 @@
 import * as appengine from "@pulumi/gcp/appengine/index.js";
-import type * as serviceaccount from "@pulumi/gcp/serviceaccount/index.js";
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import type { AppSource } from "./app-source.ts";
 import {
   accountEmail,
+  AppService,
   type AppServiceArgs,
-  declareAccount,
-  declareTraffic,
   environmentOf,
-  isCount,
   serviceProblems,
-  versionIdOf,
 } from "./lib/app-service.ts";
-import { refuseProblems } from "./lib/arguments.ts";
-import { childOf } from "./lib/options.ts";
+import { isCount, refuseProblems } from "./lib/arguments.ts";
+import { isVersionId } from "./lib/version-id.ts";
 
 /** How many instances there are, and of which class; each kind of scaling has classes of its own. */
 export type StandardScaling =
@@ -23,11 +19,6 @@ export type StandardScaling =
       /** Kept running without any request; 0 lets the service go to sleep. */
       readonly minInstances: number;
       readonly maxInstances: number;
-      /**
-       * Requests that one instance gets at once.
-       * @default 40
-       */
-      readonly maxConcurrentRequests?: number;
     }
   | {
       readonly kind: "manual";
@@ -60,13 +51,7 @@ export interface StandardServiceArgs extends AppServiceArgs {
  * defines it, and its traffic. Earlier versions stay, without traffic and without cost, for rollback;
  * a project may have 210 versions, so old ones have to be deleted from time to time.
  */
-export class StandardService extends pulumi.ComponentResource {
-  public readonly service: string;
-  /** Known in a preview. */
-  public readonly versionId: string;
-  public readonly account: serviceaccount.Account;
-  public readonly version: appengine.StandardAppVersion;
-
+export class StandardService extends AppService<appengine.StandardAppVersion> {
   public constructor(
     name: string,
     args: StandardServiceArgs,
@@ -74,20 +59,20 @@ export class StandardService extends pulumi.ComponentResource {
   ) {
     refuseProblems("StandardService", name, standardProblems(args));
     const definition = definitionOf(args);
-    const versionId = versionIdOf(definition);
-    super("appengine-realtime:app:StandardService", name, {}, opts);
-    this.service = args.service;
-    this.versionId = versionId;
-
-    const { account, grants } = declareAccount(this, name, args, args.source, [], opts);
-    this.account = account;
-    this.version = new appengine.StandardAppVersion(
-      `${name}-version`,
-      { ...definition, versionId },
-      childOf(this, opts, { dependsOn: [account, ...grants, args.source.object] }),
+    super(
+      name,
+      args,
+      {
+        type: "StandardService",
+        definition,
+        makeVersion: (versionName, versionId, versionOpts) =>
+          new appengine.StandardAppVersion(versionName, { ...definition, versionId }, versionOpts),
+        source: args.source,
+        roles: [],
+        trafficTo: args.trafficVersion,
+      },
+      opts,
     );
-    declareTraffic(this, name, args, this.version, args.trafficVersion ?? versionId, opts);
-    this.registerOutputs({ service: this.service, versionId: this.versionId });
   }
 }
 
@@ -95,24 +80,7 @@ export class StandardService extends pulumi.ComponentResource {
 export function standardProblems(args: StandardServiceArgs): string[] {
   const problems = serviceProblems(args);
   const { scaling, vpcConnector, trafficVersion } = args;
-  if (scaling.kind === "manual") {
-    if (!isCount(scaling.instances, 1, 200)) {
-      problems.push(`scaling.instances: ${scaling.instances} is not possible; 1 to 200`);
-    }
-  } else {
-    if (!isCount(scaling.minInstances, 0, 1000)) {
-      problems.push(`scaling.minInstances: ${scaling.minInstances} is not possible; 0 to 1000`);
-    }
-    if (!isCount(scaling.maxInstances, Math.max(1, scaling.minInstances), 1000)) {
-      problems.push(
-        `scaling.maxInstances: ${scaling.maxInstances} is not possible; 1 to 1000, and no less than minInstances`,
-      );
-    }
-    const requests = scaling.maxConcurrentRequests;
-    if (requests !== undefined && !isCount(requests, 1, 80)) {
-      problems.push(`scaling.maxConcurrentRequests: ${requests} is not possible; 1 to 80`);
-    }
-  }
+  problems.push(...standardScalingProblems(scaling).map((problem) => `scaling.${problem}`));
   if (
     vpcConnector !== undefined &&
     !/^projects\/[^/]+\/locations\/[^/]+\/connectors\/[^/]+$/.test(vpcConnector)
@@ -121,9 +89,29 @@ export function standardProblems(args: StandardServiceArgs): string[] {
       `vpcConnector: "${vpcConnector}" is no id of a connector; projects/<project>/locations/<region>/connectors/<name>`,
     );
   }
-  if (trafficVersion !== undefined && !/^v[0-9a-f]{10}$/.test(trafficVersion)) {
+  if (trafficVersion !== undefined && !isVersionId(trafficVersion)) {
     problems.push(
       `trafficVersion: "${trafficVersion}" is no version of this program; "v" and 10 hex digits`,
+    );
+  }
+  return problems;
+}
+
+/** What is wrong with the scaling, as `field: what is wrong; what is allowed`; empty when nothing is. */
+export function standardScalingProblems(scaling: StandardScaling): string[] {
+  if (scaling.kind === "manual") {
+    return isCount(scaling.instances, 1, 200)
+      ? []
+      : [`instances: ${scaling.instances} is not possible; 1 to 200`];
+  }
+  const { minInstances, maxInstances } = scaling;
+  const problems: string[] = [];
+  if (!isCount(minInstances, 0, 1000)) {
+    problems.push(`minInstances: ${minInstances} is not possible; 0 to 1000`);
+  }
+  if (!isCount(maxInstances, Math.max(1, minInstances), 1000)) {
+    problems.push(
+      `maxInstances: ${maxInstances} is not possible; 1 to 1000, and no less than minInstances`,
     );
   }
   return problems;
@@ -161,7 +149,8 @@ function scalingOf(scaling: StandardScaling) {
   if (scaling.kind === "manual") return { manualScaling: { instances: scaling.instances } };
   return {
     automaticScaling: {
-      maxConcurrentRequests: scaling.maxConcurrentRequests ?? 40,
+      // A request costs these services little time of the processor: most of it is waiting.
+      maxConcurrentRequests: 40,
       minIdleInstances: 0,
       maxIdleInstances: 1,
       minPendingLatency: "0.030s",

@@ -1,21 +1,15 @@
-/** What StandardService and FlexibleService have in common. */
+/** What the components for App Engine services have in common. */
 
-import { createHash } from "node:crypto";
 import * as appengine from "@pulumi/gcp/appengine/index.js";
 import * as projects from "@pulumi/gcp/projects/index.js";
 import * as secretmanager from "@pulumi/gcp/secretmanager/index.js";
 import * as serviceaccount from "@pulumi/gcp/serviceaccount/index.js";
 import * as storage from "@pulumi/gcp/storage/index.js";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import type { AppSource } from "../app-source.ts";
+import { isProjectId } from "./arguments.ts";
 import { childOf } from "./options.ts";
-
-/** Who may send requests to a service. */
-export const ingresses = {
-  all: "INGRESS_TRAFFIC_ALLOWED_ALL",
-  internal: "INGRESS_TRAFFIC_ALLOWED_INTERNAL_ONLY",
-  "internal-and-load-balancer": "INGRESS_TRAFFIC_ALLOWED_INTERNAL_AND_LB",
-} as const;
+import { versionIdExample, versionIdOf } from "./version-id.ts";
 
 export interface AppServiceArgs {
   /** The project's id. */
@@ -33,18 +27,157 @@ export interface AppServiceArgs {
    * The secrets must exist: `dependsOn` what declares them.
    */
   readonly secrets?: Readonly<Record<string, string>>;
-  /** @default "all" */
-  readonly ingress?: keyof typeof ingresses;
+}
+
+/** What a kind of service adds to what every service has. */
+export interface AppServicePlan<Version extends pulumi.Resource> {
+  /** The component's type: the last part of its token. */
+  readonly type: string;
+  /** Every argument of the version but its id; plain values. */
+  readonly definition: object;
+  /** Declares the version: `definition` with its id. */
+  readonly makeVersion: (
+    name: string,
+    versionId: string,
+    opts: pulumi.CustomResourceOptions,
+  ) => Version;
+  /** The archive that the version is built from; undefined when it comes as an image. */
+  readonly source: AppSource | undefined;
+  /** Roles in the project beyond those that every service needs. */
+  readonly roles: readonly string[];
+  /** Id of the version that gets the traffic; undefined for the one that is declared here. */
+  readonly trafficTo: string | undefined;
+}
+
+/**
+ * A service: the account that it runs as, with what it may do; then an immutable version, named by
+ * what defines it; then its traffic, all of which goes to one version. Each kind of service refuses
+ * its arguments before it calls this constructor.
+ */
+export abstract class AppService<Version extends pulumi.Resource> extends pulumi.ComponentResource {
+  public readonly service: string;
+  /** Known in a preview. */
+  public readonly versionId: string;
+  public readonly account: serviceaccount.Account;
+  public readonly version: Version;
+
+  readonly #child: (extra?: pulumi.CustomResourceOptions) => pulumi.CustomResourceOptions;
+
+  protected constructor(
+    name: string,
+    args: AppServiceArgs,
+    plan: AppServicePlan<Version>,
+    opts: pulumi.ComponentResourceOptions | undefined,
+  ) {
+    const versionId = versionIdOf(plan.definition);
+    super(`appengine-realtime:app:${plan.type}`, name, {}, opts);
+    this.#child = (extra) => childOf(this, opts, extra);
+    this.service = args.service;
+    this.versionId = versionId;
+
+    this.account = new serviceaccount.Account(
+      `${name}-account`,
+      {
+        project: args.project,
+        accountId: accountId(args.service),
+        displayName: `App Engine service ${args.service}`,
+      },
+      this.#child(),
+    );
+    const grants = this.#grants(name, args, plan);
+    this.version = plan.makeVersion(
+      `${name}-version`,
+      versionId,
+      // A version that is started before its account has its rights fails.
+      this.#child({
+        dependsOn: [this.account, ...grants, ...(plan.source ? [plan.source.object] : [])],
+      }),
+    );
+    this.#traffic(name, args, plan.trafficTo ?? versionId);
+    this.registerOutputs({ service: this.service, versionId: this.versionId });
+  }
+
+  /** Lets the account build and start the version, and read the service's own secrets. */
+  #grants(
+    name: string,
+    { project, secrets }: AppServiceArgs,
+    { source, roles }: AppServicePlan<Version>,
+  ): pulumi.Resource[] {
+    const { member } = this.account;
+    const projectRoles = [
+      // App Engine keeps the image of a version in a repository of its own making.
+      "artifactregistry.reader",
+      // The build of a version and its instances write their logs as this account.
+      "logging.logWriter",
+      ...roles,
+    ];
+    const grants: pulumi.Resource[] = projectRoles.map(
+      (role) =>
+        new projects.IAMMember(
+          `${name}-${role}`,
+          { project, role: `roles/${role}`, member },
+          this.#child(),
+        ),
+    );
+    if (source !== undefined) {
+      grants.push(
+        new storage.BucketIAMMember(
+          `${name}-source`,
+          { bucket: source.bucket.bucket.name, role: "roles/storage.objectViewer", member },
+          this.#child(),
+        ),
+      );
+    }
+    for (const secretId of new Set(Object.values(secrets ?? {}))) {
+      grants.push(
+        new secretmanager.SecretIamMember(
+          `${name}-secret-${secretId}`,
+          { project, secretId, role: "roles/secretmanager.secretAccessor", member },
+          this.#child(),
+        ),
+      );
+    }
+    return grants;
+  }
+
+  /** Sends all of the service's traffic to one version, and lets everybody send some. */
+  #traffic(name: string, { project, service }: AppServiceArgs, versionId: string): void {
+    new appengine.EngineSplitTraffic(
+      `${name}-traffic`,
+      {
+        project,
+        service,
+        // Unset it is sent as an empty string, which the API refuses; and flexible refuses `true`.
+        migrateTraffic: false,
+        split: { shardBy: "COOKIE", allocations: { [versionId]: "1" } },
+      },
+      this.#child({
+        dependsOn: [this.version],
+        // A failed update would be taken for done, and a split is never read back. A replacement is
+        // the same one request (nothing is sent for the delete), but as a creation it is repeated.
+        replaceOnChanges: ["split", "service"],
+      }),
+    );
+    new appengine.ServiceNetworkSettings(
+      `${name}-ingress`,
+      {
+        project,
+        service,
+        // Clients are everywhere. It is the API's default, said so that a change by hand is seen.
+        networkSettings: { ingressTrafficAllowed: "INGRESS_TRAFFIC_ALLOWED_ALL" },
+      },
+      this.#child({ dependsOn: [this.version], replaceOnChanges: ["service"] }),
+    );
+  }
 }
 
 /** The longest label that a host name may have; a version's own host is one such label. */
 const maxHostLabel = 63;
-const versionIdDigits = 10;
 
 /** What is wrong with the common arguments; empty when nothing is. */
 export function serviceProblems(args: AppServiceArgs): string[] {
   const problems: string[] = [];
-  if (!/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/.test(args.project)) {
+  if (!isProjectId(args.project)) {
     problems.push(
       `project: "${args.project}" is no project id; 6 to 30 of a-z, 0-9 and "-", from a letter to no "-"`,
     );
@@ -58,7 +191,7 @@ export function serviceProblems(args: AppServiceArgs): string[] {
   if (args.service.includes("-dot-") || args.service.startsWith("ah-")) {
     problems.push(`service: "${args.service}" has "-dot-" or starts with "ah-"; both are reserved`);
   }
-  const label = `v${"0".repeat(versionIdDigits)}-dot-${args.service}-dot-${args.project}`;
+  const label = `${versionIdExample}-dot-${args.service}-dot-${args.project}`;
   if (label.length > maxHostLabel) {
     problems.push(
       `service: the host label "${label}" has ${label.length} characters; at most ${maxHostLabel}: shorten the service or the project`,
@@ -85,10 +218,6 @@ export function serviceProblems(args: AppServiceArgs): string[] {
   return problems;
 }
 
-export function isCount(value: number, min: number, max: number): boolean {
-  return Number.isInteger(value) && value >= min && value <= max;
-}
-
 /** All variables of the processes, the names of secrets included. */
 export function environmentOf({ project, env, secrets }: AppServiceArgs): Record<string, string> {
   return {
@@ -102,39 +231,6 @@ export function environmentOf({ project, env, secrets }: AppServiceArgs): Record
   };
 }
 
-/**
- * Names a version by everything that defines it. A version is immutable: a changed one has another
- * id and is created beside the old one, and a failed creation is repeated by the next `up`, where a
- * failed update would be taken for done.
- *
- * @param definition every argument of the version but its id; plain values
- * @returns `v` and 10 hex digits; the same for the same definition, whatever the order of its keys
- * @throws TypeError for what is not plain, because its value is not known yet
- */
-export function versionIdOf(definition: object): string {
-  const digest = createHash("sha256").update(canonical(definition, "version")).digest("hex");
-  return `v${digest.slice(0, versionIdDigits)}`;
-}
-
-function canonical(value: unknown, path: string): string {
-  if (Array.isArray(value)) {
-    return `[${value.map((item, i) => canonical(item, `${path}[${i}]`)).join(",")}]`;
-  }
-  if (typeof value === "object" && value !== null) {
-    const prototype: unknown = Object.getPrototypeOf(value);
-    if (prototype !== Object.prototype) throw new TypeError(`${path} is not a plain value`);
-    const fields = Object.entries(value)
-      .filter(([, field]) => field !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, field]) => `${JSON.stringify(key)}:${canonical(field, `${path}.${key}`)}`);
-    return `{${fields.join(",")}}`;
-  }
-  if (typeof value === "string" || typeof value === "boolean" || Number.isFinite(value)) {
-    return JSON.stringify(value);
-  }
-  throw new TypeError(`${path} is not a plain value`);
-}
-
 /** The e-mail address of the account that a service runs as; known before the account exists. */
 export function accountEmail({ project, service }: AppServiceArgs): string {
   return `${accountId(service)}@${project}.iam.gserviceaccount.com`;
@@ -142,115 +238,4 @@ export function accountEmail({ project, service }: AppServiceArgs): string {
 
 function accountId(service: string): string {
   return `${service}-service`;
-}
-
-export interface RuntimeAccount {
-  readonly account: serviceaccount.Account;
-  /** The account's rights; a version started before it has them fails. */
-  readonly grants: readonly pulumi.Resource[];
-}
-
-/**
- * Declares the account that a service runs as, and what it may do: build and start its version, and
- * read its own secrets.
- *
- * @param source the archive that the version is built from; none when it comes as an image
- * @param roles of the project, beyond those that every service needs
- */
-export function declareAccount(
-  component: pulumi.ComponentResource,
-  name: string,
-  args: AppServiceArgs,
-  source: AppSource | undefined,
-  roles: readonly string[],
-  opts: pulumi.ComponentResourceOptions | undefined,
-): RuntimeAccount {
-  const { project, service } = args;
-  const account = new serviceaccount.Account(
-    `${name}-account`,
-    {
-      project,
-      accountId: accountId(service),
-      displayName: `App Engine service ${service}`,
-    },
-    childOf(component, opts),
-  );
-  const { member } = account;
-  const projectRoles = [
-    // App Engine keeps the image of a version in a repository of its own making.
-    "artifactregistry.reader",
-    // The build of a version and its instances write their logs as this account.
-    "logging.logWriter",
-    ...roles,
-  ];
-  const grants: pulumi.Resource[] = projectRoles.map(
-    (role) =>
-      new projects.IAMMember(
-        `${name}-${role}`,
-        { project, role: `roles/${role}`, member },
-        childOf(component, opts),
-      ),
-  );
-  if (source !== undefined) {
-    grants.push(
-      new storage.BucketIAMMember(
-        `${name}-source`,
-        { bucket: source.bucket.bucket.name, role: "roles/storage.objectViewer", member },
-        childOf(component, opts),
-      ),
-    );
-  }
-  for (const secretId of new Set(Object.values(args.secrets ?? {}))) {
-    grants.push(
-      new secretmanager.SecretIamMember(
-        `${name}-secret-${secretId}`,
-        { project, secretId, role: "roles/secretmanager.secretAccessor", member },
-        childOf(component, opts),
-      ),
-    );
-  }
-  return { account, grants };
-}
-
-/**
- * Sends all of a service's traffic to one version and says who may send any.
- *
- * @param version what must exist before
- * @param trafficTo id of the version that gets the traffic
- */
-export function declareTraffic(
-  component: pulumi.ComponentResource,
-  name: string,
-  args: AppServiceArgs,
-  version: pulumi.Resource,
-  trafficTo: string,
-  opts: pulumi.ComponentResourceOptions | undefined,
-): appengine.EngineSplitTraffic {
-  const { project, service } = args;
-  const traffic = new appengine.EngineSplitTraffic(
-    `${name}-traffic`,
-    {
-      project,
-      service,
-      // Unset it is sent as an empty string, which the API refuses; and flexible refuses `true`.
-      migrateTraffic: false,
-      split: { shardBy: "COOKIE", allocations: { [trafficTo]: "1" } },
-    },
-    childOf(component, opts, {
-      dependsOn: [version],
-      // A failed update would be taken for done, and a split is never read back. A replacement is the
-      // same one request (nothing is sent for the delete), but as a creation it is repeated.
-      replaceOnChanges: ["split", "service"],
-    }),
-  );
-  new appengine.ServiceNetworkSettings(
-    `${name}-ingress`,
-    {
-      project,
-      service,
-      networkSettings: { ingressTrafficAllowed: ingresses[args.ingress ?? "all"] },
-    },
-    childOf(component, opts, { dependsOn: [version], replaceOnChanges: ["service"] }),
-  );
-  return traffic;
 }

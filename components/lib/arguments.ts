@@ -1,4 +1,4 @@
-/** How components refuse what they are given. */
+/** How components check what they are given, and refuse it. */
 
 /**
  * Throws one error that lists every problem, so that a person mends all of them in one go.
@@ -11,4 +11,13 @@ export function refuseProblems(component: string, name: string, problems: readon
   throw new Error(
     [`${component} "${name}" cannot be declared:`, ...problems.map((p) => `  - ${p}`)].join("\n"),
   );
+}
+
+export function isCount(value: number, min: number, max: number): boolean {
+  return Number.isInteger(value) && value >= min && value <= max;
+}
+
+/** True for what a project's id may be: 6 to 30 characters. */
+export function isProjectId(text: string): boolean {
+  return /^[a-z][a-z0-9-]{4,28}[a-z0-9]$/.test(text);
 }

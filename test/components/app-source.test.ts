@@ -110,15 +110,12 @@ describe("SourceBucket", () => {
       const first = new SourceBucket("first", { project: "p-first", location: "x" });
       return new SourceBucket(
         "second",
-        { project: "p-second", location: "x", keepDays: 7 },
+        { project: "p-second", location: "x" },
         { protect: true, dependsOn: [first] },
       );
     });
     const second = one("Bucket", "second-bucket");
     assert.equal(second.protect, true);
     assert.deepEqual(second.dependsOn, ["gcp:storage/bucket:Bucket::first-bucket"]);
-    assert.deepEqual(second.inputs["lifecycleRules"], [
-      { action: { type: "Delete" }, condition: { age: 7 } },
-    ]);
   });
 });

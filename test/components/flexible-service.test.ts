@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { versionIdOf } from "../../components/lib/app-service.ts";
+import { versionIdOf } from "../../components/lib/version-id.ts";
 import { FlexibleService, type FlexibleServiceArgs } from "../../components/flexible-service.ts";
 import { smallSource } from "../support/app-source.ts";
 import { record, refuses } from "../support/pulumi.ts";
@@ -14,7 +14,7 @@ const full: FlexibleServiceArgs = {
   env: { NATS_URL: "nats://10.0.0.2:4222" },
   secrets: { NATS_SEED_SECRET: "nats-seed-ws" },
   deployment: { image },
-  scaling: { kind: "automatic", minInstances: 2, maxInstances: 6 },
+  scaling: { minInstances: 2, maxInstances: 6 },
   machine: { cpu: 1, memoryGb: 0.6, diskGb: 10 },
   network: { name: "realtime", subnetwork: "realtime-flexible" },
 };
@@ -99,13 +99,6 @@ describe("FlexibleService", () => {
     });
   }
 
-  it("has as many machines as it is told to with manual scaling", async () => {
-    const { one } = await declared({ scaling: { kind: "manual", instances: 3 } });
-    const { inputs } = one("FlexibleAppVersion");
-    assert.deepEqual(inputs["manualScaling"], { instances: 3 });
-    assert.equal(inputs["automaticScaling"], undefined);
-  });
-
   it("names the version by every one of its inputs", async () => {
     const { one } = await declared();
     const { versionId, ...definition } = one("FlexibleAppVersion").inputs;
@@ -123,10 +116,9 @@ describe("FlexibleService", () => {
       { secrets: {} },
       { deployment: { image: image.replace("0123", "4567") } },
       { deployment: { image: image.replace("/ws@", "/other@") } },
-      { scaling: { kind: "automatic", minInstances: 1, maxInstances: 6 } },
-      { scaling: { kind: "automatic", minInstances: 2, maxInstances: 7 } },
-      { scaling: { kind: "automatic", minInstances: 2, maxInstances: 6, targetCpu: 0.5 } },
-      { scaling: { kind: "manual", instances: 2 } },
+      { scaling: { minInstances: 1, maxInstances: 6 } },
+      { scaling: { minInstances: 2, maxInstances: 7 } },
+      { scaling: { minInstances: 2, maxInstances: 2 } },
       { machine: { ...machine, cpu: 2, memoryGb: 2 } },
       { machine: { ...machine, memoryGb: 2 } },
       { machine: { ...machine, diskGb: 20 } },
@@ -137,7 +129,7 @@ describe("FlexibleService", () => {
     for (const change of changes) ids.push((await declared(change)).result.versionId);
     ids.push((await fromArchive(t)).result.versionId);
     assert.equal(new Set(ids).size, ids.length, ids.join("\n"));
-    assert.equal((await declared({ ingress: "internal" })).result.versionId, ids[0]);
+    assert.equal((await declared({ env: { ...full.env } })).result.versionId, ids[0]);
   });
 
   it("gives the service an account of its own with the rights that it needs and no other", async (t) => {
@@ -225,7 +217,7 @@ describe("FlexibleService", () => {
           ...full,
           service: "w_s",
           env: { GAE_ENV: "x" },
-          scaling: { kind: "automatic", minInstances: 0, maxInstances: -1, targetCpu: 1 },
+          scaling: { minInstances: 0, maxInstances: -1 },
           machine: { cpu: 3, memoryGb: 2, diskGb: 9 },
           network: {
             name: "projects/my-project/global/networks/realtime",
@@ -238,7 +230,6 @@ describe("FlexibleService", () => {
         '  - env: "GAE_ENV" is set by App Engine; choose another name',
         "  - scaling.minInstances: 0 is not possible; 1 to 1000",
         "  - scaling.maxInstances: -1 is not possible; minInstances to 1000",
-        "  - scaling.targetCpu: 1 is not possible; 0.1 to 0.95",
         "  - machine.cpu: 3 is not possible; 1, or an even number to 96",
         "  - machine.memoryGb: 2 is not possible with 3 processors; 2.6 to 19.1",
         "  - machine.diskGb: 9 is not possible; 10 to 10240",
@@ -247,8 +238,9 @@ describe("FlexibleService", () => {
       ].join("\n"),
     );
     await refuses(
-      () => new FlexibleService("ws", { ...full, scaling: { kind: "manual", instances: 21 } }),
-      'FlexibleService "ws" cannot be declared:\n  - scaling.instances: 21 is not possible; 1 to 20',
+      () =>
+        new FlexibleService("ws", { ...full, scaling: { minInstances: 1, maxInstances: 1001 } }),
+      'FlexibleService "ws" cannot be declared:\n  - scaling.maxInstances: 1001 is not possible; minInstances to 1000',
     );
   });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { SourceBucket } from "../../components/source-bucket.ts";
 import { StandardService, type StandardServiceArgs } from "../../components/standard-service.ts";
-import { versionIdOf } from "../../components/lib/app-service.ts";
+import { versionIdOf } from "../../components/lib/version-id.ts";
 import { smallSource } from "../support/app-source.ts";
 import { record, type Registered } from "../support/pulumi.ts";
 
@@ -14,7 +14,6 @@ const full: Omit<StandardServiceArgs, "source"> = {
   service: "add",
   env: { NATS_URL: "nats://10.0.0.2:4222", LEVEL: "info" },
   secrets: { NATS_SEED_SECRET: "nats-seed-add" },
-  ingress: "internal",
   scaling: { kind: "automatic", instanceClass: "F1", minInstances: 0, maxInstances: 4 },
   vpcConnector: connector,
 };
@@ -113,7 +112,6 @@ describe("StandardService", () => {
       })),
       { scaling: { ...automatic, minInstances: 1 } },
       { scaling: { ...automatic, maxInstances: 5 } },
-      { scaling: { ...automatic, maxConcurrentRequests: 10 } },
       { scaling: { kind: "manual", instanceClass: "B1", instances: 1 } },
       { scaling: { kind: "manual", instanceClass: "B1", instances: 2 } },
     ];
@@ -134,10 +132,8 @@ describe("StandardService", () => {
     assert.equal(new Set(ids).size, ids.length, ids.join("\n"));
 
     const same: readonly Partial<StandardServiceArgs>[] = [
-      { ingress: "all" },
       { trafficVersion: "v0123456789" },
       { env: Object.fromEntries(Object.entries(full.env ?? {}).reverse()) },
-      { scaling: { ...automatic, maxConcurrentRequests: 40 } },
     ];
     for (const change of same) {
       assert.equal((await declared(t, change)).result.versionId, ids[0], JSON.stringify(change));
@@ -223,27 +219,17 @@ describe("StandardService", () => {
     });
   });
 
-  it("takes requests from where it is told to", async (t) => {
-    const ingress = async (value: StandardServiceArgs["ingress"]): Promise<unknown> => {
-      const { one } = await declared(t, value === undefined ? {} : { ingress: value });
-      const settings = one("ServiceNetworkSettings");
-      assert.deepEqual(settings.dependsOn, [
-        "gcp:appengine/standardAppVersion:StandardAppVersion::add-version",
-      ]);
-      return settings.inputs["networkSettings"];
-    };
-    assert.deepEqual(
-      [
-        await ingress("all"),
-        await ingress("internal"),
-        await ingress("internal-and-load-balancer"),
-      ],
-      [
-        { ingressTrafficAllowed: "INGRESS_TRAFFIC_ALLOWED_ALL" },
-        { ingressTrafficAllowed: "INGRESS_TRAFFIC_ALLOWED_INTERNAL_ONLY" },
-        { ingressTrafficAllowed: "INGRESS_TRAFFIC_ALLOWED_INTERNAL_AND_LB" },
-      ],
-    );
+  it("takes requests from everywhere", async (t) => {
+    const { one } = await declared(t);
+    const settings = one("ServiceNetworkSettings");
+    assert.deepEqual(settings.inputs, {
+      project: "my-project",
+      service: "add",
+      networkSettings: { ingressTrafficAllowed: "INGRESS_TRAFFIC_ALLOWED_ALL" },
+    });
+    assert.deepEqual(settings.dependsOn, [
+      "gcp:appengine/standardAppVersion:StandardAppVersion::add-version",
+    ]);
   });
 
   it("makes every child wait for what the service was made to depend on", async (t) => {
@@ -297,13 +283,7 @@ describe("StandardService", () => {
         service: "ah-Add",
         env: { PORT: "1", "a-b": "2", GAE_X: "3", NATS_SEED_SECRET: "4" },
         secrets: { NATS_SEED_SECRET: "projects/p/secrets/s" },
-        scaling: {
-          kind: "automatic",
-          instanceClass: "F1",
-          minInstances: 5,
-          maxInstances: 4,
-          maxConcurrentRequests: 0,
-        },
+        scaling: { kind: "automatic", instanceClass: "F1", minInstances: 5, maxInstances: 4 },
         vpcConnector: "to-nats",
         trafficVersion: "latest",
       }),
@@ -317,7 +297,6 @@ describe("StandardService", () => {
         '  - secrets: "NATS_SEED_SECRET" is in env too; give it once',
         '  - secrets: "projects/p/secrets/s" is no secret id; 1 to 255 letters, digits, "_" and "-", no path',
         "  - scaling.maxInstances: 4 is not possible; 1 to 1000, and no less than minInstances",
-        "  - scaling.maxConcurrentRequests: 0 is not possible; 1 to 80",
         '  - vpcConnector: "to-nats" is no id of a connector; projects/<project>/locations/<region>/connectors/<name>',
         '  - trafficVersion: "latest" is no version of this program; "v" and 10 hex digits',
       ],

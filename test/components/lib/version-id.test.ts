@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import fc from "fast-check";
-import { versionIdOf } from "../../../components/lib/app-service.ts";
+import { isVersionId, versionIdExample, versionIdOf } from "../../../components/lib/version-id.ts";
 
 type Json = string | number | boolean | Json[] | { [key: string]: Json };
 
@@ -107,6 +107,19 @@ describe("versionIdOf", () => {
         name: "TypeError",
         message: `${place} is not a plain value`,
       });
+    }
+  });
+});
+
+describe("isVersionId", () => {
+  it("takes every id that is made, and the example", () => {
+    assert(isVersionId(versionIdExample));
+    fc.assert(fc.property(definition, (d) => isVersionId(versionIdOf(d))));
+  });
+
+  it("refuses every other text", () => {
+    for (const text of ["", "latest", "v012345678", "v01234567890", "v012345678G", "0123456789a"]) {
+      assert(!isVersionId(text), text);
     }
   });
 });
