@@ -40,20 +40,25 @@ async function main(argv: readonly string[]): Promise<void> {
     return { service, publicKey: pair.getPublicKey(), seed: pair.getSeed() };
   });
 
-  const byHand = print || !(await gcloudIsThere());
-  if (byHand) {
-    if (!print) console.log("There is no gcloud on this machine.");
+  if (print) {
     printCommands(pairs, project);
-  } else {
+  } else if (await gcloudIsThere()) {
     await store(pairs, project, stack);
+  } else {
+    // Seeds are shown to those alone who ask for them: the output may be a log that others read.
+    throw new Refusal(
+      "There is no gcloud on this machine, so nothing was changed. Install it, or add --print: that shows " +
+        "the seeds, in commands to run where there is one.",
+    );
   }
   for (const { service, publicKey } of pairs) document.setIn([...keysPath, service], publicKey);
   // Written beside and renamed: nobody ever finds half a file.
   await writeFile(`${file}.new`, document.toString({ lineWidth: 0 }));
   await rename(`${file}.new`, file);
   console.log(
-    `Pulumi.${stack}.yaml has the new public keys. ` +
-      (byHand ? "Run the lines above first, then: " : "Next: ") +
+    (print
+      ? `Pulumi.${stack}.yaml names keys now that are not stored before you have run the lines above. Then: `
+      : `Pulumi.${stack}.yaml has the new public keys. Next: `) +
       `pulumi up --refresh --stack ${stack}\n` +
       "Until that is done, a service that connects anew has a key that the servers do not know yet.",
   );
@@ -161,7 +166,7 @@ async function gcloudIsThere(): Promise<boolean> {
   }
 }
 
-/** Runs gcloud; answers its exit code and the last thing that it said. Rejects when there is none. */
+/** Runs gcloud; answers its exit code and the error that it ended with. Rejects when there is none. */
 function gcloud(
   args: readonly string[],
   input?: Uint8Array,
@@ -176,7 +181,8 @@ function gcloud(
     child.stderr.setEncoding("utf8").on("data", (part: string) => (text += part));
     child.once("error", reject);
     child.once("close", (code) => {
-      resolve({ code, text: text.trim().split("\n").at(-1) ?? "" });
+      // Warnings come before the error, and advice after it.
+      resolve({ code, text: text.slice(Math.max(0, text.lastIndexOf("ERROR:"))).trim() });
     });
     // Who ends without reading breaks the pipe; the exit code then says so better.
     child.stdin.on("error", () => undefined);

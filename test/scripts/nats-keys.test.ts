@@ -40,7 +40,10 @@ describe(
     afterEach(() => rm(folder, { recursive: true, force: true }));
 
     /** Puts a gcloud there that writes down how it was called and fails where `fails` matches. */
-    async function provideGcloud(fails = "^$"): Promise<void> {
+    async function provideGcloud(
+      fails = "^$",
+      says = "a warning first\\nERROR: permission denied",
+    ): Promise<void> {
       const file = join(folder, "bin", "gcloud");
       await writeFile(
         file,
@@ -49,7 +52,7 @@ const { appendFileSync, readFileSync } = require("node:fs");
 const call = { args: process.argv.slice(2), input: readFileSync(0, "utf8") };
 appendFileSync(${JSON.stringify(join(folder, "calls"))}, JSON.stringify(call) + "\\n");
 if (/${fails}/.test(call.args.join(" "))) {
-  console.error("a warning first\\nERROR: permission denied");
+  console.error("${says}");
   process.exitCode = 1;
 }
 `,
@@ -185,29 +188,48 @@ Run the same command again; it makes new pairs for all services.
       assert.deepEqual(await keysInFile(), { add: publicKeyOf(add), ws: publicKeyOf(ws) });
     });
 
-    for (const [what, args, first] of [
-      ["it is asked to", ["--print"], "Run these lines."],
-      ["there is no gcloud", [], "There is no gcloud on this machine.\nRun these lines."],
-    ] as const) {
-      it(`prints what to run when ${what}, and runs nothing`, async () => {
-        if (args.length > 0) await provideGcloud();
-        const { code, stdout, stderr } = await run("--stack", "dev", ...args);
-        assert.deepEqual([code, stderr], [0, ""]);
-        assert(stdout.startsWith(first), stdout);
-        const commands = [
-          ...stdout.matchAll(
-            /^ printf %s (\S+) \| gcloud secrets versions add nats-seed-(\w+) --data-file=- --project my-project$/gm,
-          ),
-        ];
-        assert.deepEqual(
-          Object.fromEntries(commands.map(([, seed = "", name]) => [name, publicKeyOf(seed)])),
-          await keysInFile(),
-        );
-        assert.equal(commands.length, 2);
-        assert.match(stdout, /Run the lines above first, then: pulumi up --refresh --stack dev\n/);
-        assert(!(await readdir(folder)).includes("calls"), "gcloud was not called");
-      });
-    }
+    it("prints what to run when it is asked to, and runs nothing", async () => {
+      await provideGcloud();
+      const { code, stdout, stderr } = await run("--stack", "dev", "--print");
+      assert.deepEqual([code, stderr], [0, ""]);
+      assert(stdout.startsWith("Run these lines."), stdout);
+      const commands = [
+        ...stdout.matchAll(
+          /^ printf %s (\S+) \| gcloud secrets versions add nats-seed-(\w+) --data-file=- --project my-project$/gm,
+        ),
+      ];
+      assert.deepEqual(
+        Object.fromEntries(commands.map(([, seed = "", name]) => [name, publicKeyOf(seed)])),
+        await keysInFile(),
+      );
+      assert.equal(commands.length, 2);
+      assert.match(
+        stdout,
+        /names keys now that are not stored before you have run the lines above\./,
+      );
+      assert(!(await readdir(folder)).includes("calls"), "gcloud was not called");
+    });
+
+    it("shows no seed and changes nothing where there is no gcloud", async () => {
+      const { code, stdout, stderr } = await run("--stack", "dev");
+      assert.deepEqual([code, stdout], [1, ""]);
+      assert.equal(
+        stderr,
+        "There is no gcloud on this machine, so nothing was changed. Install it, or add --print: " +
+          "that shows the seeds, in commands to run where there is one.\n",
+      );
+      assert.equal(await readFile(join(folder, "Pulumi.dev.yaml"), "utf8"), stackFile);
+    });
+
+    it("passes on the whole of gcloud's error, without what it said before", async () => {
+      await provideGcloud(
+        "describe",
+        "a warning first\\nERROR: not logged in\\nrun: gcloud auth login",
+      );
+      const { stderr } = await run("--stack", "dev");
+      assert.match(stderr, /nats-seed-add: ERROR: not logged in\nrun: gcloud auth login\n/);
+      assert(!stderr.includes("a warning first"));
+    });
 
     for (const [what, args, message] of [
       ["no stack", [], /^no stack\nusage: npm run nats-keys -- --stack <stack> \[--print\]\n/],
