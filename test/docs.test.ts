@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { describe, it } from "node:test";
+import { repository } from "./support/checkout.ts";
+
+/** A document without what is in code, where brackets are no link and `#` is no heading. */
+function proseOf(text: string): string {
+  return text.replaceAll(/^ *(```+|~~~+)[^\n]*\n.*?^ *\1$/gms, "");
+}
+
+/** The anchors of a document's headings, as GitHub makes them. */
+function anchorsOf(text: string): Set<string> {
+  const anchors = new Set<string>();
+  for (const [, heading = ""] of proseOf(text).matchAll(/^#{1,6} +(.+?)(?: +#+)?$/gm)) {
+    const base = heading
+      // Of a link its text counts.
+      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\p{M} _-]/gu, "")
+      .replaceAll(" ", "-");
+    let anchor = base;
+    for (let n = 1; anchors.has(anchor); n++) anchor = `${base}-${n}`;
+    anchors.add(anchor);
+  }
+  return anchors;
+}
+
+/** Where the links of a document lead to, but for those to other sites. */
+function linksOf(text: string): string[] {
+  const prose = proseOf(text).replaceAll(/(`+)(?!`).*?[^`]\1(?!`)/g, "");
+  return [
+    ...prose.matchAll(/\]\(<?([^)\s>]+)>?(?: "[^"]*")?\)/g),
+    ...prose.matchAll(/^\[[^\]]+\]: +<?([^\s>]+)/gm),
+  ]
+    .map(([, target = ""]) => target)
+    .filter((target) => !/^[a-z][a-z+.-]*:/i.test(target));
+}
+
+/** The links of a document that lead nowhere. */
+function brokenLinks(file: string, text: string): string[] {
+  return linksOf(text).filter((link) => {
+    const [path = "", anchor] = link.split("#");
+    const target = path === "" ? file : join(dirname(file), decodeURIComponent(path));
+    if (relative(repository, target).startsWith("..") || !existsSync(target)) return true;
+    if (anchor === undefined) return false;
+    if (!target.endsWith(".md") || statSync(target).isDirectory()) return true;
+    const there = target === file ? text : readFileSync(target, "utf8");
+    return !anchorsOf(there).has(decodeURIComponent(anchor));
+  });
+}
+
+const docs = readdirSync(join(repository, "docs"), { recursive: true, encoding: "utf8" })
+  .filter((name) => name.endsWith(".md"))
+  .map((name) => `docs/${name}`);
+
+describe("the documents", () => {
+  for (const name of ["README.md", ...docs]) {
+    it(`${name}: every link to a file or a heading leads there`, () => {
+      const file = join(repository, name);
+      assert.deepEqual(brokenLinks(file, readFileSync(file, "utf8")), []);
+    });
+  }
+
+  it("would be caught with a link to a file or a heading that there is not", () => {
+    const text = [
+      "# It's `one` of _two_: here",
+      "# Twice",
+      "## Twice",
+      "[a](#its-one-of-_two_-here) [b](#twice-1) [c](docs/config.md) [d](docs/)",
+      "[e](docs/config.md#a-smaller-connector-is-another-connector) <https://example.com/x>",
+      "[f](https://example.com/#y) `[g](not-a-link.md)`",
+      "```sh",
+      "# no heading",
+      "[h](no-link.md)",
+      "```",
+      "[1](#twice-2) [2](docs/nothing.md) [3](docs/config.md#nothing) [4](#no-heading)",
+      "[5](../outside.md) [6](index.ts#there) [7][reference]",
+      "",
+      "[reference]: docs/neither.md",
+    ].join("\n");
+    assert.deepEqual(brokenLinks(join(repository, "README.md"), text), [
+      "#twice-2",
+      "docs/nothing.md",
+      "docs/config.md#nothing",
+      "#no-heading",
+      "../outside.md",
+      "index.ts#there",
+      "docs/neither.md",
+    ]);
+  });
+});
