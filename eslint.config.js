@@ -52,6 +52,16 @@ export default defineConfig(
           includeTypes: true,
         },
       ],
+      // Node's own, then packages, then what is ours; in one block.
+      "import-x/order": [
+        "error",
+        {
+          groups: ["builtin", "external", ["parent", "sibling", "index"]],
+          alphabetize: { order: "asc", caseInsensitive: true, orderImportKind: "ignore" },
+          "newlines-between": "never",
+        },
+      ],
+      "@typescript-eslint/explicit-member-accessibility": ["error", { accessibility: "no-public" }],
       "@typescript-eslint/no-non-null-assertion": "error",
       "@typescript-eslint/consistent-type-imports": "error",
       "@typescript-eslint/explicit-module-boundary-types": "error",

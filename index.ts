@@ -2,10 +2,10 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { AppEngineApplication } from "./components/app-engine-application.ts";
 import { AppSource } from "./components/app-source.ts";
-import { apps } from "./components/lib/apps.ts";
 import { BuildDeployer } from "./components/build-deployer.ts";
 import { DispatchRules } from "./components/dispatch-rules.ts";
 import { FlexibleService } from "./components/flexible-service.ts";
+import { apps } from "./components/lib/apps.ts";
 import { topicPrefix } from "./components/lib/nats-config.ts";
 import { NatsServer } from "./components/nats-server.ts";
 import { PrivateNetwork } from "./components/private-network.ts";

@@ -29,13 +29,13 @@ export class AppEngineApplication extends pulumi.ComponentResource {
    * The host name of the default service, e.g. `my-project.uc.r.appspot.com`. It has a region's code in
    * it that cannot be derived from the project's name.
    */
-  public readonly defaultHostname: pulumi.Output<string>;
+  readonly defaultHostname: pulumi.Output<string>;
   /** The address of the default service. */
-  public readonly url: pulumi.Output<string>;
+  readonly url: pulumi.Output<string>;
   /** The same for websockets. */
-  public readonly websocketUrl: pulumi.Output<string>;
+  readonly websocketUrl: pulumi.Output<string>;
 
-  public constructor(
+  constructor(
     name: string,
     args: AppEngineApplicationArgs,
     opts?: pulumi.ComponentResourceOptions,

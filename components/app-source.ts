@@ -26,15 +26,15 @@ export interface AppSourceArgs {
  */
 export class AppSource extends pulumi.ComponentResource {
   /** 64 hex digits over paths and bytes of the archive; known in a preview. */
-  public readonly digest: string;
+  readonly digest: string;
   /** Name of the object in the bucket. */
-  public readonly objectName: string;
+  readonly objectName: string;
   /** Address of the archive, as `deployment.zip.sourceUrl` takes it. */
-  public readonly url: string;
-  public readonly object: storage.BucketObject;
-  public readonly bucket: SourceBucket;
+  readonly url: string;
+  readonly object: storage.BucketObject;
+  readonly bucket: SourceBucket;
 
-  public constructor(name: string, args: AppSourceArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: AppSourceArgs, opts?: pulumi.ComponentResourceOptions) {
     const root = args.root ?? join(import.meta.dirname, "..");
     const bundle = bundleApp(root, args.app);
     super("appengine-realtime:app:AppSource", name, {}, opts);

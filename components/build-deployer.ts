@@ -70,17 +70,13 @@ const projectRoles = [
  * bucket does not exist before it. docs/first-deploy.md has the steps.
  */
 export class BuildDeployer extends pulumi.ComponentResource {
-  public readonly email: pulumi.Output<string>;
+  readonly email: pulumi.Output<string>;
   /** `gs://<bucket>`, as `PULUMI_BACKEND_URL` takes it. */
-  public readonly backendUrl: string;
+  readonly backendUrl: string;
   /** Where images are pushed to: `<region>-docker.pkg.dev/<project>/services`. */
-  public readonly imageRepository: string;
+  readonly imageRepository: string;
 
-  public constructor(
-    name: string,
-    args: BuildDeployerArgs,
-    opts?: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(name: string, args: BuildDeployerArgs, opts?: pulumi.ComponentResourceOptions) {
     refuseProblems("BuildDeployer", name, deployerProblems(args));
     super("appengine-realtime:ci:BuildDeployer", name, {}, opts);
     const { project, region } = args;

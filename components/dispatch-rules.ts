@@ -27,11 +27,7 @@ export interface DispatchRulesArgs {
  * it `dependsOn` of every service.
  */
 export class DispatchRules extends pulumi.ComponentResource {
-  public constructor(
-    name: string,
-    args: DispatchRulesArgs,
-    opts?: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(name: string, args: DispatchRulesArgs, opts?: pulumi.ComponentResourceOptions) {
     refuseProblems("DispatchRules", name, dispatchProblems(args.rules));
     super("appengine-realtime:app:DispatchRules", name, {}, opts);
     new appengine.ApplicationUrlDispatchRules(

@@ -40,11 +40,7 @@ export interface FlexibleServiceArgs extends AppServiceArgs {
  * the new one has the traffic. A rollback deploys the earlier commit.
  */
 export class FlexibleService extends AppService<appengine.FlexibleAppVersion> {
-  public constructor(
-    name: string,
-    args: FlexibleServiceArgs,
-    opts?: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(name: string, args: FlexibleServiceArgs, opts?: pulumi.ComponentResourceOptions) {
     refuseProblems("FlexibleService", name, flexibleProblems(args));
     const definition = definitionOf(args);
     super(

@@ -53,15 +53,15 @@ export interface NatsServerArgs extends NatsMachines {
  */
 export class NatsServer extends pulumi.ComponentResource {
   /** What clients connect to: `nats://a:4222`, with a comma between nodes. */
-  public readonly url: string;
+  readonly url: string;
   /** Addresses of the nodes. */
-  public readonly addresses: readonly string[];
+  readonly addresses: readonly string[];
 
   readonly #name: string;
   readonly #opts: pulumi.ComponentResourceOptions | undefined;
   readonly #clients: readonly string[];
 
-  public constructor(name: string, args: NatsServerArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: NatsServerArgs, opts?: pulumi.ComponentResourceOptions) {
     const range = parseRange(args.network.range);
     refuseProblems("NatsServer", name, [
       ...nameProblems(name),
@@ -101,7 +101,7 @@ export class NatsServer extends pulumi.ComponentResource {
    * it lets its own account read it; nobody else may.
    * @throws Error for a service that is not among the clients
    */
-  public seedSecretId(service: string): string {
+  seedSecretId(service: string): string {
     if (!this.#clients.includes(service)) {
       throw new Error(
         `NatsServer "${this.#name}" has no client "${service}"; it has ${this.#clients.join(", ")}`,

@@ -124,24 +124,20 @@ function connectorNameProblems(name: string): string[] {
  */
 export class PrivateNetwork extends pulumi.ComponentResource {
   /** The network's id, for resources on it. */
-  public readonly networkId: pulumi.Output<string>;
+  readonly networkId: pulumi.Output<string>;
   /** The id of the NATS machines' subnet. */
-  public readonly natsSubnetId: pulumi.Output<string>;
+  readonly natsSubnetId: pulumi.Output<string>;
   /** The network's short name, as flexible versions want it. */
-  public readonly networkName: string;
+  readonly networkName: string;
   /** The short name of the flexible services' subnet. */
-  public readonly flexSubnetName: string;
+  readonly flexSubnetName: string;
   /** The connector as a standard version names it: `projects/P/locations/R/connectors/C`. */
-  public readonly connectorName: string;
+  readonly connectorName: string;
   /** Where connections to NATS may come from: the connector's range and the flexible subnet's. */
-  public readonly clientRanges: readonly string[];
+  readonly clientRanges: readonly string[];
 
   /** @param name also the name of network and connector, so 20 characters at most, hyphens counting as two */
-  public constructor(
-    name: string,
-    args: PrivateNetworkArgs,
-    opts?: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(name: string, args: PrivateNetworkArgs, opts?: pulumi.ComponentResourceOptions) {
     refuseProblems("PrivateNetwork", name, [
       ...connectorNameProblems(name),
       ...networkProblems(args),

@@ -35,13 +35,9 @@ export const requiredServices = [
  */
 export class ProjectServices extends pulumi.ComponentResource {
   /** The enabled APIs, e.g. `compute.googleapis.com`. */
-  public readonly services: pulumi.Output<string[]>;
+  readonly services: pulumi.Output<string[]>;
 
-  public constructor(
-    name: string,
-    args: ProjectServicesArgs,
-    opts?: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(name: string, args: ProjectServicesArgs, opts?: pulumi.ComponentResourceOptions) {
     super("appengine-realtime:project:ProjectServices", name, {}, opts);
     const enabled = requiredServices.map(
       (service) =>

@@ -19,10 +19,10 @@ const keepDays = 180;
 /** The bucket with the archives that App Engine builds versions from. */
 export class SourceBucket extends pulumi.ComponentResource {
   /** Known before anything exists, so that a version's id can be computed from it. */
-  public readonly bucketName: string;
-  public readonly bucket: storage.Bucket;
+  readonly bucketName: string;
+  readonly bucket: storage.Bucket;
 
-  public constructor(name: string, args: SourceBucketArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: SourceBucketArgs, opts?: pulumi.ComponentResourceOptions) {
     super("appengine-realtime:app:SourceBucket", name, {}, opts);
     this.bucketName = `${args.project}-app-sources`;
     this.bucket = new storage.Bucket(

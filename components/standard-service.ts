@@ -52,11 +52,7 @@ export interface StandardServiceArgs extends AppServiceArgs {
  * a project may have 210 versions, so old ones have to be deleted from time to time.
  */
 export class StandardService extends AppService<appengine.StandardAppVersion> {
-  public constructor(
-    name: string,
-    args: StandardServiceArgs,
-    opts?: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(name: string, args: StandardServiceArgs, opts?: pulumi.ComponentResourceOptions) {
     refuseProblems("StandardService", name, standardProblems(args));
     const definition = definitionOf(args);
     super(

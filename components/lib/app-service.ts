@@ -55,11 +55,11 @@ export interface AppServicePlan<Version extends pulumi.Resource> {
  * its arguments before it calls this constructor.
  */
 export abstract class AppService<Version extends pulumi.Resource> extends pulumi.ComponentResource {
-  public readonly service: string;
+  readonly service: string;
   /** Known in a preview. */
-  public readonly versionId: string;
-  public readonly account: serviceaccount.Account;
-  public readonly version: Version;
+  readonly versionId: string;
+  readonly account: serviceaccount.Account;
+  readonly version: Version;
 
   readonly #child: (extra?: pulumi.CustomResourceOptions) => pulumi.CustomResourceOptions;
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { versionIdOf } from "../../components/lib/version-id.ts";
 import { FlexibleService, type FlexibleServiceArgs } from "../../components/flexible-service.ts";
+import { versionIdOf } from "../../components/lib/version-id.ts";
 import { smallSource } from "../support/app-source.ts";
 import { record, refuses } from "../support/pulumi.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
+import { versionIdOf } from "../../components/lib/version-id.ts";
 import { SourceBucket } from "../../components/source-bucket.ts";
 import { StandardService, type StandardServiceArgs } from "../../components/standard-service.ts";
-import { versionIdOf } from "../../components/lib/version-id.ts";
 import { smallSource } from "../support/app-source.ts";
 import { record, type Registered } from "../support/pulumi.ts";
 
