@@ -62,6 +62,19 @@ describe("the documents", () => {
     });
   }
 
+  it("docs/structure.md: every place of the table is there", () => {
+    const text = readFileSync(join(repository, "docs/structure.md"), "utf8");
+    const table = text.slice(0, text.indexOf("##"));
+    const places = [...table.matchAll(/^\| (`.*?) +\|/gm)].flatMap(([, cell = ""]) =>
+      [...cell.matchAll(/`([^`<]+)`/g)].map(([, place = ""]) => place),
+    );
+    assert(places.length > 10);
+    assert.deepEqual(
+      places.filter((place) => !existsSync(join(repository, place))),
+      [],
+    );
+  });
+
   it("would be caught with a link to a file or a heading that there is not", () => {
     const text = [
       "# It's `one` of _two_: here",
