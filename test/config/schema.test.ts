@@ -48,8 +48,8 @@ describe("Pulumi.yaml", () => {
 });
 
 describe("the stack files", () => {
-  it("are those of dev, local and prod", () => {
-    assert.deepEqual(stackNames(root), ["dev", "local", "prod"]);
+  it("are those of dev, local and prod at least", () => {
+    for (const stack of ["dev", "local", "prod"]) assert(stackNames(root).includes(stack), stack);
   });
 
   for (const stack of stackNames(root)) {
@@ -65,12 +65,11 @@ describe("the stack files", () => {
     });
   }
 
-  it("use ranges and keys of their own, so that no stack can be taken for another", () => {
+  it("use projects and keys of their own, so that no stack can be taken for another", () => {
     const all = stackNames(root).map((stack) => decodeSettings(readStackFile(root, stack).config));
     for (const values of [
       all.map(({ project: id }) => id),
       all.flatMap(({ natsKeys }) => Object.values(natsKeys)),
-      all.flatMap(({ network }) => [network.natsRange, network.flexRange, network.connector.range]),
     ]) {
       assert.equal(new Set(values).size, values.length, JSON.stringify(values));
     }
