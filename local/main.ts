@@ -6,7 +6,8 @@ import { whyNotFree } from "./cloud/ports.ts";
 import { up } from "./engine/engine.ts";
 import { readStackFile } from "./engine/stack-file.ts";
 import { emptyState, type RunOptions, type RunResult, type State } from "./engine/types.ts";
-import { startProviderProcess } from "./provider-process.ts";
+import { placeOf } from "./provider/place.ts";
+import { startCloudProcess } from "./provider-process.ts";
 import { localPublicKeys } from "./stack-keys.ts";
 import { changeLine, urlTable } from "./summary.ts";
 import { watchProgram } from "./watch.ts";
@@ -20,6 +21,8 @@ Ctrl-C ends all of it.`;
 
 const root = join(import.meta.dirname, "..");
 const stack = "local";
+/** The cloud has promised to be gone in 5 s; then it is killed, and its keeper clears up. */
+const stopWithinMs = 6_000;
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
@@ -60,20 +63,31 @@ async function run(port: number, stopped: AbortController): Promise<number> {
   const { configKey, keys } = await localPublicKeys(stackFile, say);
 
   say(`starting stack "${stack}" …`);
-  const provider = await startProviderProcess({
+  const { project, region } = placeOf(stackFile.config);
+  // The program starts at the same time: it needs the provider only when it registers something.
+  const provider = startCloudProcess({
     frontDoorPort: port,
-    project: stackFile.config["gcp:project"] ?? "local-project",
-    region: stackFile.config["gcp:region"] ?? "us-central1",
+    project,
+    region,
     color: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
     onLine: say,
   });
   let code = 0;
-  void provider.ended.then(() => {
+  const fail = (why: string): void => {
     if (stopped.signal.aborted) return;
-    console.error("the local cloud ended unexpectedly; everything else is ended too");
+    console.error(why);
     code = 1;
     stopped.abort();
-  });
+  };
+  void provider.port.then(
+    async () => {
+      await provider.ended;
+      fail("the local cloud ended unexpectedly; everything else is ended too");
+    },
+    (error: unknown) => {
+      fail(error instanceof Error ? error.message : String(error));
+    },
+  );
 
   // From now on, for what is edited while the system starts is a change too.
   const changes = new Changes(stopped.signal);
@@ -107,7 +121,7 @@ async function run(port: number, stopped: AbortController): Promise<number> {
     const wanted = stopped.signal.aborted && code === 0;
     stopped.abort();
     if (wanted) say("stopping …");
-    await provider.stop();
+    await provider.stop(stopWithinMs);
   }
 }
 
@@ -147,18 +161,18 @@ async function follow(
   first: State,
   changes: Changes,
 ): Promise<void> {
-  const { signal } = options;
+  const stopped = (): boolean => options.signal.aborted;
   let state = first;
   for (;;) {
     const files = await changes.take();
-    if (signal.aborted) return;
+    if (stopped()) return;
     const shown =
       files.slice(0, 3).join(", ") + (files.length > 3 ? ` and ${files.length - 3} more` : "");
     const began = performance.now();
     const before = state;
     const result: RunResult = await up(options, state);
     state = result.state;
-    if (signal.aborted) return;
+    if (stopped()) return;
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
     if (result.ok) say(`${shown} changed: ${changeLine(before, result)} (${seconds} s)`);
     else

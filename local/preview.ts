@@ -3,8 +3,9 @@ import { enableCompileCache } from "node:module";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { readStackFile, stackNames } from "./engine/stack-file.ts";
-import { startRecorder } from "./provider/recorder-process.ts";
-import { withCompileCache } from "./tools/compile-cache.ts";
+import { withCompileCache } from "./process/compile-cache.ts";
+import { placeOf } from "./provider/place.ts";
+import { startRecorder } from "./provider-process.ts";
 
 // For the engine, which is loaded below.
 enableCompileCache(withCompileCache(process.env)["NODE_COMPILE_CACHE"]);
@@ -37,18 +38,15 @@ async function main(): Promise<number> {
   const given = readArguments();
   if (given === undefined) return 2;
   const { stack } = given;
-  let config: Readonly<Record<string, string>>;
+  let place: ReturnType<typeof placeOf>;
   try {
-    ({ config } = readStackFile(root, stack));
+    place = placeOf(readStackFile(root, stack).config);
   } catch (error) {
     console.error(error instanceof Error ? error.message : String(error));
     return 1;
   }
   // The provider starts while the engine is still loaded, and both before the program asks.
-  await using recorder = startRecorder({
-    project: config["gcp:project"],
-    region: config["gcp:region"],
-  });
+  await using recorder = startRecorder(place);
   const [{ preview }, { emptyState }, { PreviewTree }] = await Promise.all([
     import("./engine/engine.ts"),
     import("./engine/types.ts"),

@@ -1,20 +1,9 @@
-/** The provider's process as the engine's side sees it. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
+/** The provider's processes as the engine's side sees them. */
 import { join } from "node:path";
-import { LineCutter } from "./cloud/lines.ts";
-import { ownGroup } from "./cloud/process-group.ts";
+import { withCompileCache } from "./process/compile-cache.ts";
+import { type ServerProcess, startServer } from "./process/server.ts";
 
-export interface ProviderProcess {
-  /** The provider's own port on 127.0.0.1. */
-  readonly port: number;
-  /** Resolves when the process is over, wanted or not. */
-  readonly ended: Promise<void>;
-  /** Ends it with all that it started. */
-  stop(): Promise<void>;
-}
-
-export interface ProviderProcessOptions {
+export interface CloudProcessOptions {
   /** The front door's port. */
   readonly frontDoorPort: number;
   readonly project: string;
@@ -24,70 +13,45 @@ export interface ProviderProcessOptions {
   readonly onLine: (line: string) => void;
 }
 
-/** The cloud has promised to be gone in 5 s; then it is killed, and its keeper clears up. */
-const stopWithinMs = 6_000;
-
-/**
- * @throws Error with what the process said when it ended before it served
- */
-export async function startProviderProcess(
-  options: ProviderProcessOptions,
-): Promise<ProviderProcess> {
-  const child = spawn(
-    process.execPath,
-    [
-      join(import.meta.dirname, "provider", "main.ts"),
+/** The provider with the local cloud behind it; it stops all that it started when it is stopped. */
+export function startCloudProcess(options: CloudProcessOptions): ServerProcess {
+  return startServer({
+    file: process.execPath,
+    args: [
+      join(import.meta.dirname, "local-provider.ts"),
       "--parent-stdin",
       ...["--port", String(options.frontDoorPort)],
       ...["--project", options.project],
       ...["--region", options.region],
       options.color ? "--color" : "--no-color",
     ],
-    // Its own group: Ctrl-C at the terminal reaches this process alone, which then stops the other.
-    { stdio: ["pipe", "pipe", "pipe"], detached: ownGroup },
-  );
-  // The pipe breaks when the process is killed; its end is noticed below.
-  child.stdin.on("error", () => undefined);
-  const ended = once(child, "exit").then(() => undefined);
+    env: withCompileCache(process.env),
+    input: true,
+    onLine: options.onLine,
+  });
+}
 
-  let said = "";
-  let serving = false;
-  const errors = new LineCutter((line) => {
-    if (serving) options.onLine(line);
-    else said += `${line}\n`;
-  });
-  child.stderr.on("data", (chunk: Buffer) => {
-    errors.push(chunk);
-  });
-  const port = await new Promise<number>((resolve, reject) => {
-    const lines = new LineCutter((line) => {
-      if (serving) {
-        options.onLine(line);
-      } else if (/^\d+$/.test(line)) {
-        serving = true;
-        resolve(Number(line));
-      } else {
-        said += `${line}\n`;
-      }
-    });
-    child.stdout.on("data", (chunk: Buffer) => {
-      lines.push(chunk);
-    });
-    child.once("error", reject);
-    child.once("close", (code) => {
-      errors.end();
-      lines.end();
-      reject(new Error(said.trim() || `the local cloud ended with exit code ${code ?? "?"}`));
-    });
+export interface RecorderOptions {
+  readonly project: string;
+  readonly region: string;
+}
+
+export type Recorder = ServerProcess & AsyncDisposable;
+
+/** A provider that checks and compares and makes nothing real; disposing of it ends it. */
+export function startRecorder({ project, region }: RecorderOptions): Recorder {
+  const server = startServer({
+    file: process.execPath,
+    args: [join(import.meta.dirname, "recorder.ts"), project, region],
+    env: withCompileCache(process.env),
+    input: true,
+    onLine: () => undefined,
   });
   return {
-    port,
-    ended,
-    async stop() {
-      child.stdin.end();
-      const timer = setTimeout(() => child.kill("SIGKILL"), stopWithinMs);
-      await ended;
-      clearTimeout(timer);
+    ...server,
+    [Symbol.asyncDispose]: async () => {
+      server.kill();
+      await server.ended;
     },
   };
 }

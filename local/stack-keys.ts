@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { StackFile } from "./engine/stack-file.ts";
 import { localNatsKeys } from "./tools/nats-keys.ts";
-import { cacheFolder } from "./tools/nats-server.ts";
+import { cacheFolder } from "./tools/cache-folder.ts";
 
 /** For each service that the stack file has a key of: the one whose seed is on this machine. */
 export async function localPublicKeys(

@@ -61,6 +61,32 @@ export function changeLine(before: State, { state, counts }: RunResult): string 
   return moved.length > 0 ? moved.join(", ") : numbers.join(", ");
 }
 
+/**
+ * How the pulumi CLI is attached, as `npm run local-provider` prints it: the first line is the one
+ * that a script would look for.
+ */
+export function attaching(
+  providerPort: number,
+  frontDoorPort: number,
+  publicKeys: Readonly<Record<string, string>>,
+): string {
+  const keys = Object.entries(publicKeys).map(
+    ([service, key]) => `--config natsKeys.${service}=${key}`,
+  );
+  return [
+    `PULUMI_DEBUG_PROVIDERS=gcp:${providerPort}`,
+    "",
+    "With this variable exported, in another terminal (docs/pulumi-cli.md says what comes before):",
+    "",
+    [
+      "pulumi up --stack local --config-file .pulumi-local/Pulumi.local.yaml --config-path",
+      ...keys,
+    ].join(" \\\n  "),
+    "",
+    `The front door is http://localhost:${frontDoorPort}; Ctrl-C ends all.`,
+  ].join("\n");
+}
+
 function rank({ service }: Deployed): string {
   return service === "default" ? "" : service;
 }

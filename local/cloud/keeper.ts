@@ -7,7 +7,7 @@
  */
 import { rm } from "node:fs/promises";
 import { createInterface } from "node:readline";
-import { killGroups } from "./process-group.ts";
+import { killGroups } from "../process/group.ts";
 
 // Ctrl-C and a closing terminal are for the cloud to handle; the keeper goes by the pipe alone.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);

@@ -1,11 +1,9 @@
 /** One process that is kept running: started, waited for, restarted when it dies, stopped. */
-import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as wait } from "node:timers/promises";
+import { type Child, describeExit, type Exit, startChild } from "../process/child.ts";
 import type { Keeper } from "./keeper-client.ts";
-import { LineCutter } from "./lines.ts";
 import { readable, type Log } from "./logs.ts";
-import { ownGroup, signalGroup } from "./process-group.ts";
 
 export interface Launch {
   readonly file: string;
@@ -68,7 +66,7 @@ export class Supervised {
   readonly #options: SupervisedOptions;
   readonly #limits: SupervisedLimits;
   readonly #stop = new AbortController();
-  #process: ChildProcess | undefined;
+  #process: Child | undefined;
   #live = false;
   #starts = 0;
   #pauseMs: number;
@@ -108,8 +106,7 @@ export class Supervised {
   async stop(graceMs = this.#limits.graceMs): Promise<void> {
     this.#live = false;
     this.#stop.abort();
-    const child = this.#process;
-    if (child?.pid !== undefined) await endChild(child, child.pid, graceMs);
+    await this.#process?.stop(graceMs);
     await this.#watch;
   }
 
@@ -117,9 +114,9 @@ export class Supervised {
     return this.#stop.signal.aborted;
   }
 
-  async #keepRunning(firstEnd: Promise<string>): Promise<void> {
+  async #keepRunning(firstEnd: Promise<Exit>): Promise<void> {
     const { note, name } = this.#options;
-    let ended: Promise<string> | undefined = firstEnd;
+    let ended: Promise<Exit> | undefined = firstEnd;
     while (!this.#stopped()) {
       if (ended !== undefined) {
         const since = performance.now();
@@ -129,7 +126,7 @@ export class Supervised {
         if (performance.now() - since > this.#limits.steadyAfterMs) {
           this.#pauseMs = this.#limits.firstPauseMs;
         }
-        note(`${name} ${how}; it starts again in ${this.#pauseMs / 1000} s`);
+        note(`${name} ${describeExit(how)}; it starts again in ${this.#pauseMs / 1000} s`);
       }
       await wait(this.#pauseMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
       if (this.#stopped()) return;
@@ -147,53 +144,32 @@ export class Supervised {
   }
 
   /** One start. Resolves once the process serves; `ended` says later how it ended. */
-  async #attempt(): Promise<{ readonly ended: Promise<string> }> {
+  async #attempt(): Promise<{ readonly ended: Promise<Exit> }> {
     const { name, keeper, log } = this.#options;
     const launch = await this.#options.launch();
     this.#stop.signal.throwIfAborted();
     this.#starts++;
-    const child = spawn(launch.file, [...launch.args], {
-      cwd: launch.cwd,
-      env: { ...launch.env },
-      stdio: ["ignore", "pipe", "pipe"],
-      detached: ownGroup,
-    });
-    const pid = child.pid;
-    this.#process = child;
-    if (pid !== undefined) keeper.childStarted(pid);
-
     const tail: string[] = [];
-    const onLine = (line: string): void => {
-      tail.push(
-        ...readable(line)
-          .text.split("\n")
-          .filter((part) => part.trim() !== ""),
-      );
-      tail.splice(0, tail.length - tailLines);
-      log(line);
-    };
-    for (const stream of [child.stdout, child.stderr]) {
-      const cutter = new LineCutter(onLine);
-      stream.on("data", (chunk: Buffer) => {
-        cutter.push(chunk);
-      });
-      stream.on("end", () => {
-        cutter.end();
+    const child = startChild({
+      ...launch,
+      onLine: (line) => {
+        tail.push(
+          ...readable(line)
+            .text.split("\n")
+            .filter((part) => part.trim() !== ""),
+        );
+        tail.splice(0, tail.length - tailLines);
+        log(line);
+      },
+    });
+    const { pid, ended } = child;
+    this.#process = child;
+    if (pid !== undefined) {
+      keeper.childStarted(pid);
+      void ended.then(() => {
+        keeper.childEnded(pid);
       });
     }
-    const ended = new Promise<string>((resolve) => {
-      child.once("error", (error) => {
-        resolve(`could not be started: ${error.message}`);
-      });
-      child.once("exit", (code, signal) => {
-        if (pid !== undefined) {
-          // What it may have started itself must not live on without it.
-          signalGroup(pid, "SIGKILL");
-          keeper.childEnded(pid);
-        }
-        resolve(signal === null ? `ended with exit code ${code ?? "?"}` : `was ended by ${signal}`);
-      });
-    });
 
     const over = new AbortController();
     const limit = AbortSignal.timeout(this.#limits.startWithinMs);
@@ -202,7 +178,7 @@ export class Supervised {
       await Promise.race([
         launch.ready(signal),
         ended.then((how) => {
-          throw new Error(`${name} ${how} before it served`);
+          throw new Error(`${name} ${describeExit(how)} before it served`);
         }),
         once(signal, "abort").then(() => {
           throw new Error(
@@ -216,10 +192,8 @@ export class Supervised {
       this.#live = true;
       return { ended };
     } catch (error) {
-      if (pid !== undefined) signalGroup(pid, "SIGKILL");
-      await ended;
-      // The last lines may still be in the pipe; a grandchild may hold it open for ever.
-      await Promise.race([outputEnd(child), wait(500)]);
+      child.kill();
+      await child.drained;
       const text = error instanceof Error ? error.message : String(error);
       const said = tail.length > 0 ? ["; its last lines:", ...tail.map((line) => `  ${line}`)] : [];
       throw new Error([text + (said[0] ?? ""), ...said.slice(1)].join("\n"), { cause: error });
@@ -227,21 +201,4 @@ export class Supervised {
       over.abort();
     }
   }
-}
-
-async function outputEnd(child: ChildProcess): Promise<void> {
-  for (const stream of [child.stdout, child.stderr]) {
-    if (stream && !stream.readableEnded && !stream.destroyed) await once(stream, "close");
-  }
-}
-
-async function endChild(child: ChildProcess, pid: number, graceMs: number): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, "exit");
-  signalGroup(pid, "SIGTERM");
-  const timer = setTimeout(() => {
-    signalGroup(pid, "SIGKILL");
-  }, graceMs);
-  await gone;
-  clearTimeout(timer);
 }

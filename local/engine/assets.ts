@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { isAsset, isObject, type Json } from "./wire.ts";
+import { isAsset, isObject, type Json } from "../wire/values.ts";
 
 /**
  * The inputs with a `hash` in the envelope of every asset and archive, as the pulumi engine adds one.

@@ -17,7 +17,7 @@ import {
   type Step,
   text,
 } from "./steps.ts";
-import { type Json, unknownValue } from "./wire.ts";
+import { type Json, unknownValue } from "../wire/values.ts";
 
 export interface DeploymentOptions {
   readonly project: string;

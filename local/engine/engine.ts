@@ -3,6 +3,7 @@ import { Deployment } from "./deployment.ts";
 import { runProgram } from "./program.ts";
 import { connectProvider, type ProviderClient, ProviderGone } from "./provider-client.ts";
 import { readStackFile, type StackFile } from "./stack-file.ts";
+import { text } from "./steps.ts";
 import type { RunOptions, RunResult, State } from "./types.ts";
 
 const defaultStepMs = 300_000;
@@ -27,6 +28,8 @@ export function destroy(options: RunOptions, state: State): Promise<RunResult> {
       try {
         if (options.signal?.aborted !== true) await session.deployment.deleteTheRest();
         return result(session.deployment, options, [], {});
+      } catch (error) {
+        return failed(session.deployment, options, error);
       } finally {
         await session.close();
       }
@@ -58,6 +61,8 @@ async function run(
     const outputs = deployment.takeRootOutputs();
     await deployment.deleteTheRest();
     return result(deployment, options, end.problems, outputs);
+  } catch (error) {
+    return failed(deployment, options, error);
   } finally {
     await session.close();
   }
@@ -139,6 +144,12 @@ function result(
   };
 }
 
+/** Something that neither the program nor a step is to blame for; what was done until then is kept. */
+function failed(deployment: Deployment, options: RunOptions, error: unknown): RunResult {
+  const { problems, ...rest } = result(deployment, options, [], {});
+  return { ...rest, ok: false, outputs: {}, problems: [...problems, text(error)] };
+}
+
 /** A stack that cannot be read is a problem like any other. */
 async function guarded(
   state: State,
@@ -154,7 +165,7 @@ async function guarded(
       state,
       counts: { same: 0, create: 0, update: 0, replace: 0, delete: 0 },
       outputs: {},
-      problems: (error instanceof Error ? error.message : String(error)).split("\n"),
+      problems: text(error).split("\n"),
     };
   }
   return work(file);

@@ -2,8 +2,8 @@
 import { aliasUrns } from "./aliases.ts";
 import type { Registration } from "./registration.ts";
 import type { ResourceState, State } from "./types.ts";
-import { makeUrn, stackType } from "./urn.ts";
-import type { Json } from "./wire.ts";
+import { makeUrn, stackType } from "../wire/urn.ts";
+import type { Json } from "../wire/values.ts";
 
 /** What a step left of a resource. */
 export interface Outcome {

@@ -7,8 +7,8 @@ import resourceProto from "@pulumi/pulumi/proto/resource_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { decodeRegistration, type Registration } from "./registration.ts";
 import type { RunOptions } from "./types.ts";
-import { fromStruct, toStruct } from "./struct.ts";
-import type { Json } from "./wire.ts";
+import { fromStruct, toStruct } from "../wire/struct.ts";
+import type { Json } from "../wire/values.ts";
 
 /** What the program is told of a resource that it registered. */
 export interface Answer {

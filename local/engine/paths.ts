@@ -1,5 +1,5 @@
 /** Property paths of the option ignoreChanges: `a`, `a.b`, `a[0].c`, `a["b c"]`. */
-import { isObject, type Json } from "./wire.ts";
+import { isObject, type Json } from "../wire/values.ts";
 
 /** @throws Error for a path that this engine does not read, wildcards included */
 export function parsePath(path: string): (string | number)[] {

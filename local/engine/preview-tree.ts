@@ -1,6 +1,6 @@
 /** The steps of a preview as people and programs read them. */
 import { type RunResult, type StepEvent, type StepKind, stepKinds } from "./types.ts";
-import { readable } from "./wire.ts";
+import { readable } from "../wire/values.ts";
 
 const signs: Readonly<Record<StepKind, string>> = {
   same: " ",

@@ -1,12 +1,10 @@
 /** Runs a Pulumi program as the CLI's language host does, and serves what it calls. */
-import { type ChildProcess, spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { setTimeout as wait } from "node:timers/promises";
+import { type Child, describeExit, type Exit, startChild } from "../process/child.ts";
+import { withCompileCache } from "../process/compile-cache.ts";
 import type { Monitor, MonitorServer } from "./monitor.ts";
 import { startMonitor } from "./monitor.ts";
-import { withCompileCache } from "../tools/compile-cache.ts";
 import type { StackFile } from "./stack-file.ts";
 import type { RunOptions } from "./types.ts";
 
@@ -55,37 +53,37 @@ export async function runProgram(options: ProgramOptions): Promise<ProgramEnd> {
     },
   });
   try {
-    const child = spawnProgram(options, server);
-    const tail = collectOutput(child, options.onLog);
+    const tail: string[] = [];
+    const child = startProgram(options, server, (line) => {
+      tail.push(line);
+      if (tail.length > tailLines) tail.shift();
+      options.onLog?.("info", line);
+    });
     const onAbort = (): void => {
-      void end(child);
+      void child.stop(leaveMs);
     };
     const signals = options.signal === undefined ? [] : [options.signal];
     const aborted = AbortSignal.any([stop.signal, ...signals]);
     if (aborted.aborted) onAbort();
     else aborted.addEventListener("abort", onAbort, { once: true });
-    const exit = await ended(child);
+    const exit = await child.ended;
+    await child.drained;
     aborted.removeEventListener("abort", onAbort);
 
     const ok = exit.code === 0 && server.finished() && problems.length === 0;
     if (!ok && problems.length === 0 && !aborted.aborted)
-      problems.push(describeExit(exit, server, tail()));
+      problems.push(whyNotOk(exit, server, tail.join("\n")));
     return { ok, problems };
   } finally {
     await server.stop();
   }
 }
 
-interface Exit {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly error?: Error;
-}
-
-function spawnProgram(
+function startProgram(
   { stack, config, dryRun }: ProgramOptions,
   server: MonitorServer,
-): ChildProcess {
+  onLine: (line: string) => void,
+): Child {
   const resolve = createRequire(join(stack.root, "package.json")).resolve;
   const address = `127.0.0.1:${server.port}`;
   const nodeArgs = stack.runtimeOptions["nodeargs"];
@@ -101,10 +99,13 @@ function spawnProgram(
     stack.main ?? ".",
   ];
   const inherited = Object.entries(process.env).filter(([key]) => !key.startsWith("PULUMI_"));
-  return spawn(process.execPath, args, {
+  return startChild({
+    file: process.execPath,
+    args,
     cwd: stack.root,
-    // The fourth carries nothing: see lean-launcher.ts.
-    stdio: ["ignore", "pipe", "pipe", "pipe"],
+    // See lean-launcher.ts.
+    lifeline: true,
+    onLine,
     env: {
       ...withCompileCache(Object.fromEntries(inherited)),
       PULUMI_CONFIG: JSON.stringify({ ...stack.config, ...config }),
@@ -115,43 +116,10 @@ function spawnProgram(
   });
 }
 
-/** Hands on what the program prints; the answer gives its last lines. */
-function collectOutput(child: ChildProcess, onLog: RunOptions["onLog"]): () => string {
-  const lines: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) {
-    if (stream === null) continue;
-    createInterface({ input: stream }).on("line", (line) => {
-      lines.push(line);
-      if (lines.length > tailLines) lines.shift();
-      onLog?.("info", line);
-    });
-  }
-  return () => lines.join("\n");
-}
-
-function ended(child: ChildProcess): Promise<Exit> {
-  return new Promise((resolve) => {
-    child.once("error", (error) => {
-      resolve({ code: null, signal: null, error });
-    });
-    child.once("close", (code, signal) => {
-      resolve({ code, signal });
-    });
-  });
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  child.kill("SIGTERM");
-  await wait(leaveMs, undefined, { ref: false });
-  if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
-}
-
-function describeExit(exit: Exit, server: MonitorServer, tail: string): string {
+function whyNotOk(exit: Exit, server: MonitorServer, tail: string): string {
   const printed = tail === "" ? "" : `; it printed:\n${tail}`;
-  if (exit.error !== undefined) return `the program did not start: ${exit.error.message}`;
-  if (exit.signal !== null) return `the program was ended by ${exit.signal}${printed}`;
   if (exit.code === 0 && !server.finished()) {
     return `the program left before it was done, with exit code 0 (process.exit?)${printed}`;
   }
-  return `the program ended with exit code ${String(exit.code)}${printed}`;
+  return `the program ${describeExit(exit)}${printed}`;
 }

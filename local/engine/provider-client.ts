@@ -2,8 +2,8 @@
 import grpc from "@grpc/grpc-js";
 import providerGrpc from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import providerProto from "@pulumi/pulumi/proto/provider_pb.js";
-import { fromStruct, toStruct } from "./struct.ts";
-import type { Json } from "./wire.ts";
+import { fromStruct, toStruct } from "../wire/struct.ts";
+import type { Json } from "../wire/values.ts";
 
 export interface CheckAnswer {
   readonly inputs: Json;

@@ -1,8 +1,8 @@
 /** A resource as the program asks for it. */
 import type { Alias } from "@pulumi/pulumi/proto/alias_pb.js";
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb.js";
-import { fromStruct } from "./struct.ts";
-import type { Json } from "./wire.ts";
+import { fromStruct } from "../wire/struct.ts";
+import type { Json } from "../wire/values.ts";
 
 /** One alias: a whole URN, or what differs from the resource's own. */
 export type AliasSpec =

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { isObject, type Json } from "./wire.ts";
+import { isObject, type Json } from "../wire/values.ts";
 
 /** A project and one of its stacks. */
 export interface StackFile {

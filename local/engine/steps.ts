@@ -2,7 +2,7 @@
 import type { ProviderClient } from "./provider-client.ts";
 import type { Registration } from "./registration.ts";
 import type { StepKind } from "./types.ts";
-import { isObject, type Json, same } from "./wire.ts";
+import { isObject, type Json, same } from "../wire/values.ts";
 
 /** What a step is about, before its outcome is known. */
 export interface Step {

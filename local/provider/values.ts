@@ -1,8 +1,8 @@
 /** Reading resource properties, which come from outside and may be unknown in a preview. */
-import { isObject, revealSecrets, unknownValue } from "../engine/wire.ts";
+import { isObject, revealSecrets, unknownValue } from "../wire/values.ts";
 import type { Props } from "./backend.ts";
 
-export { isObject, same } from "../engine/wire.ts";
+export { isObject, same } from "../wire/values.ts";
 
 export function isUnknown(value: unknown): boolean {
   return value === unknownValue;

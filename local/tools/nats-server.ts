@@ -4,9 +4,10 @@
  */
 import { execFile } from "node:child_process";
 import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
-import { homedir, platform } from "node:os";
+import { platform } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { cacheFolder } from "./cache-folder.ts";
 
 const run = promisify(execFile);
 
@@ -34,18 +35,6 @@ export interface Machine {
     env?: Readonly<Record<string, string>>,
   ) => Promise<string>;
   readonly progress: (line: string) => void;
-}
-
-/** The folder in which this project keeps what it downloads or builds once. */
-export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
-  const base =
-    env["XDG_CACHE_HOME"] ??
-    (platform() === "darwin"
-      ? join(homedir(), "Library", "Caches")
-      : platform() === "win32"
-        ? (env["LOCALAPPDATA"] ?? join(homedir(), "AppData", "Local"))
-        : join(homedir(), ".cache"));
-  return join(base, "appengine-realtime");
 }
 
 export function thisMachine(

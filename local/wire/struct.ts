@@ -1,7 +1,7 @@
 /** Between plain JSON and protobuf's own. */
 import struct from "google-protobuf/google/protobuf/struct_pb.js";
 import type { JavaScriptValue, Struct } from "google-protobuf/google/protobuf/struct_pb.js";
-import { isObject, type Json } from "./wire.ts";
+import { isObject, type Json } from "./values.ts";
 
 /** @throws TypeError when the value holds something that JSON has no word for, such as a function */
 export function toStruct(value: Json): Struct {

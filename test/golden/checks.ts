@@ -1,5 +1,5 @@
 /** What must hold in the graph of every stack, whatever it declares. Each check answers with problems. */
-import type { RecordedGraph, RecordedResource } from "../../local/engine/record.ts";
+import type { RecordedGraph, RecordedResource } from "../../local/record.ts";
 import { typeAndName } from "./golden.ts";
 
 type Resources = readonly RecordedResource[];

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { format } from "prettier";
-import type { RecordedGraph, RecordedResource } from "../../local/engine/record.ts";
+import type { RecordedGraph, RecordedResource } from "../../local/record.ts";
 
 export const root = join(import.meta.dirname, "..", "..");
 

@@ -1,8 +1,8 @@
 /** `npm run golden`: writes what each stack would declare, for the next review. */
 import { writeFile } from "node:fs/promises";
 import { relative } from "node:path";
-import { recordGraph } from "../../local/engine/record.ts";
 import { stackNames } from "../../local/engine/stack-file.ts";
+import { recordGraph } from "../../local/record.ts";
 import { goldenFile, goldenText, root } from "./golden.ts";
 
 for (const stack of stackNames(root)) {

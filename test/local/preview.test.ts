@@ -63,7 +63,7 @@ new Thing("gcp:pubsub/subscription:Subscription", "reader", { name: "reader", to
     const folder = temporaryCheckout(t, {
       "Pulumi.yaml":
         "name: broken\nmain: index.ts\nruntime: { name: nodejs, options: { typescript: false } }",
-      "Pulumi.dev.yaml": "",
+      "Pulumi.dev.yaml": "config: { gcp:project: demo-project, gcp:region: us-central1 }",
       "index.ts": program,
     });
     cpSync(join(repository, "local"), join(folder, "local"), { recursive: true });

@@ -90,7 +90,7 @@ suite("npm start", () => {
     await using system = await System.start();
     await system.ready();
     const processes = system.processes();
-    process.kill(system.pid(/provider\/main\.ts/), "SIGKILL");
+    process.kill(system.pid(/local\/local-provider\.ts/), "SIGKILL");
     assert.equal(await system.exitCode(), 1);
     assert.match(system.output, /the local cloud ended unexpectedly/);
     await system.leavesNothing(processes);

@@ -14,6 +14,27 @@ const locations =
     " ",
   );
 
+/**
+ * Google's codes of some locations, which are in an application's host name
+ * (https://cloud.google.com/appengine/docs/standard/how-requests-are-routed#region-id).
+ */
+const regionCodes: Readonly<Record<string, string>> = {
+  "us-central": "uc",
+  "us-east1": "ue",
+  "europe-west": "ew",
+  "europe-west2": "nw",
+  "europe-west3": "ey",
+  "asia-northeast1": "an",
+  "australia-southeast1": "ts",
+  "southamerica-east1": "rj",
+};
+
+/** The host without a region's code leads to every application too. */
+function cloudHostname(project: string, location: string | undefined): string {
+  const code = regionCodes[location ?? ""];
+  return code === undefined ? `${project}.appspot.com` : `${project}.${code}.r.appspot.com`;
+}
+
 export const appEngine: Types = {
   [application]: {
     replaces: [],
@@ -46,7 +67,7 @@ export const appEngine: Types = {
     computed: (inputs, place, id) => ({
       appId: id,
       name: `apps/${id}`,
-      defaultHostname: place.defaultHostname,
+      defaultHostname: place.defaultHostname ?? cloudHostname(id, textAt(inputs, "locationId")),
       codeBucket: `staging.${id}.appspot.com`,
       defaultBucket: `${id}.appspot.com`,
       gcrDomain: "gcr.io",

@@ -6,8 +6,8 @@ import type { Registry } from "../registry.ts";
 export interface Place {
   readonly project: string;
   readonly region: string;
-  /** Of the App Engine application, for example `appengine.localhost:8080`. */
-  readonly defaultHostname: string;
+  /** Of the App Engine application where it is not the cloud's own: `appengine.localhost:8080`. */
+  readonly defaultHostname?: string;
 }
 
 /** Reports that a property is refused: the reason says what is wrong and what is allowed. */

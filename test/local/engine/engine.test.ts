@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { emptyState } from "../../../local/engine/types.ts";
 import { type Bench, type Declaration, fixtures, named, startBench } from "../../support/engine.ts";
+import { temporaryFolder } from "../../support/checkout.ts";
 import { eventually } from "../../support/eventually.ts";
 
 const account = (args: Record<string, unknown> = {}, options = {}): Declaration => ({
@@ -346,6 +347,17 @@ describe("the embedded engine", { concurrency: false }, () => {
     const program = await eventually("the program to run", () => childOf(engine.pid ?? 0));
     engine.kill("SIGKILL");
     await eventually("the program to end", () => !isAlive(program));
+  });
+
+  it("never rejects: what goes wrong around the program is a problem of the result", async (t) => {
+    // No packages: the SDK's launcher is not to be found.
+    const root = temporaryFolder(t, { "Pulumi.yaml": "name: bare", "Pulumi.test.yaml": "" });
+    const first = await bench.up([topic("numbers")]);
+    const { ok, problems, state } = await bench.up([], first.state, { root });
+    assert.equal(ok, false);
+    assert.match(problems.join(), /Cannot find module '@pulumi\/pulumi\/cmd\/run\/index\.js'/);
+    assert.deepEqual(state, first.state);
+    await bench.destroy(state);
   });
 
   it("stops on request and keeps what was done", async () => {

@@ -9,8 +9,8 @@ import { deleteInOrder, dependentsOf } from "../../../local/engine/graph.ts";
 import { keepOld, parsePath } from "../../../local/engine/paths.ts";
 import type { AliasSpec, Registration } from "../../../local/engine/registration.ts";
 import type { ResourceState } from "../../../local/engine/types.ts";
-import { makeUrn, parseUrn } from "../../../local/engine/urn.ts";
-import { readable, same } from "../../../local/engine/wire.ts";
+import { makeUrn, parseUrn } from "../../../local/wire/urn.ts";
+import { readable, same } from "../../../local/wire/values.ts";
 
 const registration: Registration = {
   ...{ type: "t:m:T", name: "web-topic", custom: true, inputs: {}, protect: false },

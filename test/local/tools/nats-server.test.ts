@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { parse } from "yaml";
+import { cacheFolder } from "../../../local/tools/cache-folder.ts";
 import {
-  cacheFolder,
   natsServerVersion,
   provideNatsServer,
   thisMachine,

@@ -6,14 +6,16 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { main, type Provider } from "@pulumi/pulumi/provider/index.js";
-import { LocalCloud } from "../cloud/cloud.ts";
-import { createLogs } from "../cloud/logs.ts";
-import { readStackFile } from "../engine/stack-file.ts";
-import { localPublicKeys } from "../stack-keys.ts";
-import { localNatsKeys } from "../tools/nats-keys.ts";
-import { cacheFolder, provideNatsServer, thisMachine } from "../tools/nats-server.ts";
-import { recordOnly } from "./backend.ts";
-import { createProvider } from "./provider.ts";
+import { LocalCloud } from "./cloud/cloud.ts";
+import { createLogs } from "./cloud/logs.ts";
+import { readStackFile } from "./engine/stack-file.ts";
+import { placeOf } from "./provider/place.ts";
+import { createProvider } from "./provider/provider.ts";
+import { localPublicKeys } from "./stack-keys.ts";
+import { attaching } from "./summary.ts";
+import { cacheFolder } from "./tools/cache-folder.ts";
+import { localNatsKeys } from "./tools/nats-keys.ts";
+import { provideNatsServer, thisMachine } from "./tools/nats-server.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -21,28 +23,29 @@ const { values, positionals } = parseArgs({
   options: {
     /** Of the front door. */
     port: { type: "string", default: "8080" },
-    /** Checks and compares, and makes nothing real. */
-    "record-only": { type: "boolean", default: false },
     /** Ends, with all that it started, when its stdin ends: its parent is gone. */
     "parent-stdin": { type: "boolean", default: false },
     color: { type: "boolean", default: process.stdout.isTTY },
-    project: { type: "string", default: "local-project" },
-    region: { type: "string", default: "us-central1" },
-    "default-hostname": { type: "string" },
+    /** Both are the stack local's where they are left out. */
+    project: { type: "string" },
+    region: { type: "string" },
   },
 });
 
-const root = join(import.meta.dirname, "..", "..");
+const root = join(import.meta.dirname, "..");
 
-/** Undefined when nothing is made real. */
-let cloud: LocalCloud | undefined;
-const stopping = new AbortController();
+/** The cloud, from the moment that it begins to start: it must end also when a signal comes then. */
+let starting: Promise<LocalCloud> | undefined;
+let stopping: Promise<void> | undefined;
 
-async function stop(): Promise<void> {
-  if (stopping.signal.aborted) return;
-  stopping.abort();
-  await cloud?.stop();
-  process.exit();
+function stop(): Promise<void> {
+  stopping ??= (async () => {
+    // A cloud that could not start has cleared up itself.
+    const cloud = await starting?.catch(() => undefined);
+    await cloud?.stop();
+    process.exit();
+  })();
+  return stopping;
 }
 
 // The parent may be gone, and with it who reads what is said here.
@@ -86,42 +89,28 @@ async function serve(provider: Provider): Promise<number> {
 }
 
 try {
-  if (!values["record-only"]) {
-    const started = await LocalCloud.start({
-      root,
-      port: Number(values.port),
-      logs,
-      natsServer: () => provideNatsServer(thisMachine(note)),
-      secret,
-    });
-    cloud = started;
-    // A signal may have come while it started.
-    if (stopping.signal.aborted) await started.stop();
-  }
-  const place = {
-    project: values.project,
-    region: values.region,
-    defaultHostname:
-      values["default-hostname"] ??
-      `appengine.localhost:${cloud?.frontDoor.port ?? Number(values.port)}`,
-  };
-  const port = await serve(createProvider(place, cloud ?? recordOnly));
+  const stackFile = readStackFile(root, "local");
+  const place = placeOf({
+    ...stackFile.config,
+    ...(values.project === undefined ? {} : { "gcp:project": values.project }),
+    ...(values.region === undefined ? {} : { "gcp:region": values.region }),
+  });
+  starting = LocalCloud.start({
+    root,
+    port: Number(values.port),
+    logs,
+    natsServer: () => provideNatsServer(thisMachine(note)),
+    secret,
+  });
+  const cloud = await starting;
+  const frontDoor = cloud.frontDoor.port;
+  const defaultHostname = `appengine.localhost:${frontDoor}`;
+  const port = await serve(createProvider({ ...place, defaultHostname }, cloud));
   if (values["parent-stdin"] || positionals.length > 0) {
     console.log(String(port));
   } else {
-    console.log(`PULUMI_DEBUG_PROVIDERS=gcp:${port}`);
-    if (cloud !== undefined) {
-      const stackFile = readStackFile(root, "local");
-      const { keys } = await localPublicKeys(stackFile, note);
-      const options = Object.entries(keys).map(([one, key]) => `--config natsKeys.${one}=${key}`);
-      console.error(
-        [
-          `The front door is http://localhost:${cloud.frontDoor.port}; Ctrl-C ends all.`,
-          "The services' keys on this machine, for the first `pulumi up --stack local`:",
-          `  --config-path ${options.join(" ")}`,
-        ].join("\n"),
-      );
-    }
+    const { keys } = await localPublicKeys(stackFile, note);
+    console.log(attaching(port, frontDoor, keys));
   }
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -5,14 +5,16 @@
  * usage: node recorder.ts <project> <region>
  */
 import { main } from "@pulumi/pulumi/provider/index.js";
-import { recordOnly } from "./backend.ts";
-import { createProvider } from "./provider.ts";
+import { recordOnly } from "./provider/backend.ts";
+import { createProvider } from "./provider/provider.ts";
 
-const [project = "local-project", region = "europe-west1"] = process.argv.slice(2);
+const [project, region] = process.argv.slice(2);
+if (project === undefined || region === undefined) {
+  throw new Error("usage: node recorder.ts <project> <region>");
+}
 
 // Its parent is gone, and nobody will ask again.
 process.stdin.on("close", () => process.exit());
 process.stdin.resume();
 
-const place = { project, region, defaultHostname: `${project}.appspot.com` };
-await main(createProvider(place, recordOnly), []);
+await main(createProvider({ project, region }, recordOnly), []);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { recordGraph } from "../../../local/engine/record.ts";
-import { fixtures } from "../../support/engine.ts";
+import { recordGraph } from "../../local/record.ts";
+import { fixtures } from "../support/engine.ts";
 
 const root = join(fixtures, "small");
 

@@ -1,7 +1,7 @@
 /** Computed outputs for a recorded graph: plausible, and the same in every run. */
-import { resourceTypes } from "../provider/types/index.ts";
-import type { Registration } from "./registration.ts";
-import { isObject, type Json, revealSecrets } from "./wire.ts";
+import { isObject, type Json, revealSecrets } from "../wire/values.ts";
+import { placeOf } from "./place.ts";
+import { resourceTypes } from "./types/index.ts";
 
 /**
  * What the cloud would add to the inputs. A value that is left out would be undefined in the
@@ -10,19 +10,14 @@ import { isObject, type Json, revealSecrets } from "./wire.ts";
  * @throws Error for a type that the local provider does not know
  */
 export function placeholderOutputs(
-  { type, name, inputs }: Registration,
+  { type, name, inputs }: { readonly type: string; readonly name: string; readonly inputs: Json },
   config: Readonly<Record<string, string>>,
 ): { id: string; outputs: Json } {
   const known = resourceTypes.get(type);
   if (known === undefined) {
     throw new Error(`${type} is unknown; describe it in local/provider/types`);
   }
-  const project = config["gcp:project"] ?? "recorded-project";
-  const place = {
-    project,
-    region: config["gcp:region"] ?? "europe-west1",
-    defaultHostname: `${project}.ew.r.appspot.com`,
-  };
+  const place = placeOf(config);
   const plain = revealSecrets(inputs);
   const given = isObject(plain) ? plain : {};
   // A name that is left out is made up by the provider from the logical one.

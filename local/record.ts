@@ -1,12 +1,12 @@
 /** The whole resource graph of a program, as an engine would see it, without any provider. */
 import { isAbsolute, relative, sep } from "node:path";
-import type { Monitor } from "./monitor.ts";
-import { placeholderOutputs } from "./placeholders.ts";
-import { runProgram } from "./program.ts";
-import type { AliasSpec, Registration } from "./registration.ts";
-import { readStackFile } from "./stack-file.ts";
-import { makeUrn, stackType } from "./urn.ts";
-import { type Json, readable } from "./wire.ts";
+import type { Monitor } from "./engine/monitor.ts";
+import { placeholderOutputs } from "./provider/placeholders.ts";
+import { runProgram } from "./engine/program.ts";
+import type { AliasSpec, Registration } from "./engine/registration.ts";
+import { readStackFile } from "./engine/stack-file.ts";
+import { makeUrn, stackType } from "./wire/urn.ts";
+import { type Json, readable } from "./wire/values.ts";
 
 export interface RecordOptions {
   /** The folder with Pulumi.yaml. */
