@@ -55,7 +55,7 @@ export class LocalCloud implements Backend {
    * @throws Error that names the port when another process has it; nothing is left then
    */
   static async start(options: LocalCloudOptions): Promise<LocalCloud> {
-    const keeper = startKeeper();
+    const keeper = startKeeper({ note: options.logs.of("cloud") });
     const folder = await mkdtemp(join(tmpdir(), "appengine-realtime-"));
     keeper.folderMade(folder);
     const cloud = new LocalCloud(options, keeper, folder);

@@ -1,7 +1,7 @@
 /** The cloud's side of the keeper (keeper.ts): who is told of children and folders. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import type { Log } from "./logs.ts";
 
 export interface Keeper {
   /** The keeper's own process. */
@@ -14,32 +14,56 @@ export interface Keeper {
   close(): Promise<void>;
 }
 
+export interface KeeperOptions {
+  /** Told when the keeper is gone though it should not be. */
+  readonly note: Log;
+  /** @default the Node that runs this */
+  readonly node?: string;
+  /** The pause before another keeper is started in the place of one that ended. @default 500 */
+  readonly pauseMs?: number;
+}
+
 const program = fileURLToPath(new URL("./keeper.ts", import.meta.url));
 
-export function startKeeper(): Keeper {
+export function startKeeper(options: KeeperOptions): Keeper {
+  const { note, node = process.execPath, pauseMs = 500 } = options;
   const children = new Set<number>();
   const folders = new Set<string>();
   let closing = false;
-  let keeper = launch();
+  let again: NodeJS.Timeout | undefined;
+  let { keeper, ended } = launch();
 
-  function launch(): ChildProcess {
-    const started = spawn(process.execPath, [program], {
+  function launch(): { keeper: ChildProcess; ended: Promise<void> } {
+    const started = spawn(node, [program], {
       stdio: ["pipe", "ignore", "ignore"],
       // A session of its own: no signal to the cloud's group reaches it.
       detached: true,
     });
     started.unref();
-    started.on("error", () => undefined);
     // Without it a write to a keeper that was killed would end the cloud.
     started.stdin.on("error", () => undefined);
-    started.once("exit", () => {
-      if (closing) return;
-      // Somebody killed the keeper: a new one learns everything again.
-      keeper = launch();
+    const over = new Promise<string>((resolve) => {
+      started.once("error", (error) => {
+        resolve(`could not be started: ${error.message}`);
+      });
+      started.once("exit", () => {
+        resolve("ended");
+      });
+    });
+    return { keeper: started, ended: over.then(replace) };
+  }
+
+  /** A new one learns everything again. */
+  function replace(why: string): void {
+    if (closing) return;
+    note(
+      `the keeper, which clears up when the cloud is killed, ${why}; another one starts in ${pauseMs / 1000} s`,
+    );
+    again = setTimeout(() => {
+      ({ keeper, ended } = launch());
       for (const pid of children) tell("+child", pid);
       for (const path of folders) tell("+folder", path);
-    });
-    return started;
+    }, pauseMs);
   }
 
   function tell(verb: string, value: number | string): void {
@@ -68,8 +92,7 @@ export function startKeeper(): Keeper {
     },
     async close() {
       closing = true;
-      const ended =
-        keeper.exitCode === null && keeper.signalCode === null ? once(keeper, "exit") : undefined;
+      clearTimeout(again);
       keeper.ref();
       keeper.stdin?.end();
       await ended;

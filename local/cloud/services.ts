@@ -216,7 +216,7 @@ export class Services {
     this.#cancelDrain(version);
     const drain = new AbortController();
     this.#drains.set(version, drain);
-    const work = (async () => {
+    const retiring = async (): Promise<void> => {
       const end = performance.now() + this.#options.drainMs;
       while (version.active > 0 && performance.now() < end && !drain.signal.aborted) {
         await wait(50);
@@ -229,7 +229,13 @@ export class Services {
         this.#all.delete(version);
         await rm(version.folder, { recursive: true, force: true });
       }
-    })();
+    };
+    const { service, version: id } = version.spec;
+    const work = retiring().catch((error: unknown) => {
+      // Nobody waits for it, and it is no reason to end the cloud.
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#options.logs.of("cloud")(`${service} ${id} could not be cleared away: ${reason}`);
+    });
     this.#background.add(work);
     void work.finally(() => this.#background.delete(work));
   }

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe as suite, it } from "node:test";
+import { createLogs } from "../../../local/cloud/logs.ts";
 import { accepts } from "../../../local/cloud/ports.ts";
 import { eventually } from "../../support/eventually.ts";
 import {
@@ -23,6 +24,25 @@ import {
 } from "./support.ts";
 
 suite("a version of a service", () => {
+  it("whose clearing away fails does not end the cloud, which says so", async () => {
+    const said: string[] = [];
+    const logs = createLogs({
+      color: false,
+      write: (line) => {
+        if (line.includes("stopped default v1")) throw new Error("the disk is full");
+        said.push(line);
+      },
+    });
+    await using test = await startCloud({ logs });
+    await deploy(test, "v1");
+    await deploy(test, "v2");
+    await moveTraffic(test, "default", "v2");
+    await eventually("it is said", () =>
+      said.some((line) => line.includes("default v1 could not be cleared away: the disk is full")),
+    );
+    assert.equal((await describe(test.port, "/")).env["GAE_VERSION"], "v2");
+  });
+
   it("runs from its archive with the platform's environment and nothing of the developer's", async () => {
     process.env["DEVELOPERS_SECRET"] = "x";
     try {

@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe as suite, it } from "node:test";
+import { startKeeper } from "../../../local/cloud/keeper-client.ts";
 import { eventually } from "../../support/eventually.ts";
 import { alive, gone } from "./support.ts";
 
@@ -72,5 +73,21 @@ suite("the keeper", () => {
     owner.kill("SIGKILL");
     await once(owner, "exit");
     await leavesNothing({ ...seen, keeper });
+  });
+
+  it("that cannot be started, or dies at once, is reported, tried again in time, and ends with the cloud", async () => {
+    for (const [node, why] of [
+      ["/nowhere/node", /could not be started: .*ENOENT/],
+      ["/bin/false", /ended; another one starts in 0\.05 s/],
+    ] as const) {
+      const notes: string[] = [];
+      const keeper = startKeeper({ node, pauseMs: 50, note: (line) => notes.push(line) });
+      keeper.folderMade("/nowhere");
+      const began = performance.now();
+      await eventually("it is tried again", () => notes.length >= 4);
+      assert.ok(performance.now() - began >= 140, "each time after the pause");
+      for (const note of notes) assert.match(note, why);
+      await keeper.close();
+    }
   });
 });
