@@ -1,10 +1,10 @@
 /** The whole resource graph of a program, as an engine would see it, without any provider. */
 import { isAbsolute, relative, sep } from "node:path";
 import type { Monitor } from "./engine/monitor.ts";
-import { placeholderOutputs } from "./provider/placeholders.ts";
 import { runProgram } from "./engine/program.ts";
 import type { AliasSpec, Registration } from "./engine/registration.ts";
 import { readStackFile } from "./engine/stack-file.ts";
+import { placeholderOutputs } from "./provider/placeholders.ts";
 import { makeUrn, stackType } from "./wire/urn.ts";
 import { type Json, readable } from "./wire/values.ts";
 

@@ -1,8 +1,8 @@
 /** The public keys that stand in for the stack's own on this machine. */
 import { z } from "zod";
 import type { StackFile } from "./engine/stack-file.ts";
-import { localNatsKeys } from "./tools/nats-keys.ts";
 import { cacheFolder } from "./tools/cache-folder.ts";
+import { localNatsKeys } from "./tools/nats-keys.ts";
 
 /** For each service that the stack file has a key of: the one whose seed is on this machine. */
 export async function localPublicKeys(

@@ -54,7 +54,7 @@ export function changeLine(before: State, { state, counts }: RunResult): string 
   const moved = deployed(state)
     .filter(({ service, version }) => old.get(service) !== version)
     .map(({ service, version }) => `${service} ${old.get(service) ?? "(new)"} → ${version}`);
-  const numbers = (["create", "update", "replace", "delete"] as const)
+  const numbers = (["import", "create", "update", "replace", "delete"] as const)
     .filter((kind) => counts[kind] > 0)
     .map((kind) => `${counts[kind]} ${kind}`);
   if (numbers.length === 0) return "nothing to change";

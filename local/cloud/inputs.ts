@@ -2,9 +2,9 @@
 import { z } from "zod";
 import type { Resource } from "../provider/backend.ts";
 import type { VersionSpec } from "./app-version.ts";
-import type { DispatchRule } from "./routing.ts";
 import { natsConfigOf } from "./nats-translate.ts";
 import type { NatsNode } from "./nats.ts";
+import type { DispatchRule } from "./routing.ts";
 
 const count = z.coerce.number().int().min(0);
 

@@ -1,6 +1,6 @@
 /** Loopback ports for what the local cloud starts. */
-import { connect, createServer } from "node:net";
 import { randomInt } from "node:crypto";
+import { connect, createServer } from "node:net";
 
 /** Everything listens on this address alone: nothing of the local cloud can be reached from outside. */
 export const loopback = "127.0.0.1";

@@ -1,8 +1,8 @@
 /** The App Engine application: services, their versions, and which of them gets the traffic. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
 import { setTimeout as wait } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import type { Addresses } from "./addresses.ts";
 import { AppVersion, type VersionSpec } from "./app-version.ts";
 import type { Destination } from "./front-door.ts";

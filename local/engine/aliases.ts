@@ -1,6 +1,6 @@
 /** Under which former names a resource may be in the state. */
-import type { AliasSpec, Registration } from "./registration.ts";
 import { makeUrn, parseUrn } from "../wire/urn.ts";
+import type { AliasSpec, Registration } from "./registration.ts";
 
 export interface AliasOptions {
   readonly registration: Registration;

@@ -1,4 +1,5 @@
 /** What becomes of each resource that a program registers: the engine's decisions. */
+import { type Json, unknownValue } from "../wire/values.ts";
 import { withHashes } from "./assets.ts";
 import { deleteInOrder, dependentsOf } from "./graph.ts";
 import { Ledger } from "./ledger.ts";
@@ -6,18 +7,9 @@ import { type Answer, type Monitor, RunStopped } from "./monitor.ts";
 import { keepOld } from "./paths.ts";
 import { type ProviderClient, ProviderGone } from "./provider-client.ts";
 import type { Registration } from "./registration.ts";
+import { changedKeys, checked, describe, head, replacesOn, type Step, text } from "./steps.ts";
+import { noSteps } from "./types.ts";
 import type { ResourceState, RunOptions, State, StepEvent, StepKind } from "./types.ts";
-import {
-  changedKeys,
-  checked,
-  describe,
-  head,
-  isLocal,
-  replacesOn,
-  type Step,
-  text,
-} from "./steps.ts";
-import { type Json, unknownValue } from "../wire/values.ts";
 
 export interface DeploymentOptions {
   readonly project: string;
@@ -34,13 +26,7 @@ export interface DeploymentOptions {
 
 export class Deployment implements Monitor {
   readonly problems: string[] = [];
-  readonly counts: Record<StepKind, number> = {
-    same: 0,
-    create: 0,
-    update: 0,
-    replace: 0,
-    delete: 0,
-  };
+  readonly counts: Record<StepKind, number> = { ...noSteps };
   readonly #options: DeploymentOptions;
   readonly #ledger: Ledger;
   /** Deleted before their replacement is made, by URN, until they are registered. */
@@ -121,9 +107,9 @@ export class Deployment implements Monitor {
     try {
       opened = this.#ledger.open(registration);
       const { urn, old } = opened;
-      return await (isLocal(registration)
-        ? this.#registerLocal(urn, registration, old)
-        : this.#registerCustom(urn, registration, old));
+      return await (registration.custom
+        ? this.#registerCustom(urn, registration, old)
+        : this.#registerComponent(urn, registration, old));
     } catch (error) {
       if (error instanceof RunStopped) throw error;
       if (this.#options.dryRun && opened !== undefined && !(error instanceof ProviderGone)) {
@@ -142,23 +128,22 @@ export class Deployment implements Monitor {
     }
   }
 
-  /** Components, and explicit providers: they exist only in the graph. */
-  async #registerLocal(
+  /** Components: they exist only in the graph. */
+  async #registerComponent(
     urn: string,
     registration: Registration,
     old: ResourceState | undefined,
   ): Promise<Answer> {
-    const { inputs, custom } = registration;
+    const { inputs } = registration;
     const diffs = old === undefined ? [] : changedKeys(old.inputs, inputs);
     const kind = old === undefined ? "create" : diffs.length > 0 ? "update" : "same";
-    const id = custom ? "local" : undefined;
     await this.#step({ ...head(urn, registration), kind, inputs, diffs }, () => Promise.resolve());
     this.#ledger.keep(urn, registration, old, {
-      id,
+      id: undefined,
       inputs,
-      outputs: custom ? inputs : (old?.outputs ?? {}),
+      outputs: old?.outputs ?? {},
     });
-    return { urn, id, outputs: custom ? inputs : {} };
+    return { urn, outputs: {} };
   }
 
   async #registerCustom(
@@ -176,7 +161,9 @@ export class Deployment implements Monitor {
     const about = head(urn, registration);
     if (old?.id === undefined) {
       const again = this.#deletedFirst.delete(urn);
-      const kind = again ? "replace" : "create";
+      // The local cloud is made as the program wants it, also what it would have had before.
+      const adopts = registration.importId !== "";
+      const kind = again ? "replace" : adopts ? "import" : "create";
       return this.#create({ ...about, kind, inputs }, registration, old);
     }
 
@@ -279,7 +266,7 @@ export class Deployment implements Monitor {
   /** @param silent the end of a replaced one belongs to its replacement, which is reported */
   async #delete(resource: ResourceState, silent: boolean): Promise<void> {
     const { id, urn, outputs } = resource;
-    const forget = this.#options.dryRun || resource.retainOnDelete || isLocal(resource);
+    const forget = this.#options.dryRun || resource.retainOnDelete || !resource.custom;
     const work = async (): Promise<void> => {
       if (forget || id === undefined) return;
       const provider = await this.#options.provider;

@@ -4,7 +4,7 @@ import { runProgram } from "./program.ts";
 import { connectProvider, type ProviderClient, ProviderGone } from "./provider-client.ts";
 import { readStackFile, type StackFile } from "./stack-file.ts";
 import { text } from "./steps.ts";
-import type { RunOptions, RunResult, State } from "./types.ts";
+import { noSteps, type RunOptions, type RunResult, type State } from "./types.ts";
 
 const defaultStepMs = 300_000;
 
@@ -163,7 +163,7 @@ async function guarded(
     return {
       ok: false,
       state,
-      counts: { same: 0, create: 0, update: 0, replace: 0, delete: 0 },
+      counts: noSteps,
       outputs: {},
       problems: text(error).split("\n"),
     };

@@ -1,9 +1,9 @@
 /** The books of one run: what the last run left, what this one has made of it so far. */
+import { makeUrn, stackType } from "../wire/urn.ts";
+import type { Json } from "../wire/values.ts";
 import { aliasUrns } from "./aliases.ts";
 import type { Registration } from "./registration.ts";
 import type { ResourceState, State } from "./types.ts";
-import { makeUrn, stackType } from "../wire/urn.ts";
-import type { Json } from "../wire/values.ts";
 
 /** What a step left of a resource. */
 export interface Outcome {

@@ -5,10 +5,10 @@ import engineProto from "@pulumi/pulumi/proto/engine_pb.js";
 import resourceGrpc from "@pulumi/pulumi/proto/resource_grpc_pb.js";
 import resourceProto from "@pulumi/pulumi/proto/resource_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
-import { decodeRegistration, type Registration } from "./registration.ts";
-import type { RunOptions } from "./types.ts";
 import { fromStruct, toStruct } from "../wire/struct.ts";
 import type { Json } from "../wire/values.ts";
+import { decodeRegistration, type Registration } from "./registration.ts";
+import type { RunOptions } from "./types.ts";
 
 /** What the program is told of a resource that it registered. */
 export interface Answer {

@@ -1,9 +1,10 @@
 /** The steps of a preview as people and programs read them. */
-import { type RunResult, type StepEvent, type StepKind, stepKinds } from "./types.ts";
 import { readable } from "../wire/values.ts";
+import { type RunResult, type StepEvent, type StepKind, stepKinds } from "./types.ts";
 
 const signs: Readonly<Record<StepKind, string>> = {
   same: " ",
+  import: "=",
   create: "+",
   update: "~",
   replace: "+-",

@@ -36,8 +36,6 @@ export interface Registration {
   readonly replaceOnChanges: readonly string[];
   readonly aliases: readonly AliasSpec[];
   readonly version: string;
-  /** Reference `urn::id` of an explicit provider; empty for the default one. */
-  readonly provider: string;
   /** The cloud's id of a thing to adopt; empty when it is to be created. */
   readonly importId: string;
 }
@@ -49,6 +47,10 @@ export function decodeRegistration(request: RegisterResourceRequest): Registrati
     throw new Error(`${request.getType()} "${name}": the embedded engine does not support ${what}`);
   };
   if (request.getRemote()) refuse("remote components");
+  const explicit = request.getProvider() !== "" || request.getProvidersMap().getLength() > 0;
+  if (explicit || request.getType().startsWith("pulumi:providers:")) {
+    refuse("explicit providers: every resource goes to the one that plays gcp");
+  }
   if (request.getDeletedwith() !== "") refuse("the option deletedWith");
   if (request.getReplaceWithList().length > 0) refuse("the option replaceWith");
   if (request.hasReplacementTrigger()) refuse("the option replacementTrigger");
@@ -77,7 +79,6 @@ export function decodeRegistration(request: RegisterResourceRequest): Registrati
     replaceOnChanges: request.getReplaceonchangesList(),
     aliases: request.getAliasesList().map(decodeAlias),
     version: request.getVersion(),
-    provider: request.getProvider(),
     importId: request.getImportid(),
   };
 }

@@ -1,8 +1,8 @@
 /** What the engine's decisions are made of. */
+import { isObject, type Json, same } from "../wire/values.ts";
 import type { ProviderClient } from "./provider-client.ts";
 import type { Registration } from "./registration.ts";
 import type { StepKind } from "./types.ts";
-import { isObject, type Json, same } from "../wire/values.ts";
 
 /** What a step is about, before its outcome is known. */
 export interface Step {
@@ -36,16 +36,6 @@ export function head(
   { type, name, parent }: Registration,
 ): Pick<Step, "urn" | "type" | "name" | "parent"> {
   return { urn, type, name, ...(parent === undefined ? {} : { parent }) };
-}
-
-export function isLocal({
-  custom,
-  type,
-}: {
-  readonly custom: boolean;
-  readonly type: string;
-}): boolean {
-  return !custom || type.startsWith("pulumi:providers:");
 }
 
 export function replacesOn({ replaceOnChanges }: Registration, key: string): boolean {

@@ -31,8 +31,15 @@ export interface State {
 
 export const emptyState: State = { resources: [] };
 
-export const stepKinds = ["same", "create", "update", "replace", "delete"] as const;
+/** `import` takes over a thing that the cloud has already; no request makes it. */
+export const stepKinds = ["same", "import", "create", "update", "replace", "delete"] as const;
 export type StepKind = (typeof stepKinds)[number];
+
+export type StepCounts = Readonly<Record<StepKind, number>>;
+
+export const noSteps: StepCounts = {
+  ...{ same: 0, import: 0, create: 0, update: 0, replace: 0, delete: 0 },
+};
 
 /** One event of a run. `replace` is reported once, whatever its order of creation and deletion. */
 export interface StepEvent {
@@ -55,7 +62,7 @@ export interface RunResult {
   /** False when the program or any step failed; `state` then holds what was done. */
   readonly ok: boolean;
   readonly state: State;
-  readonly counts: Readonly<Record<StepKind, number>>;
+  readonly counts: StepCounts;
   readonly outputs: Readonly<Record<string, unknown>>;
   /** Diagnostics for people: program errors, refusals, failures. Empty when ok. */
   readonly problems: readonly string[];

@@ -1,4 +1,5 @@
 /** What builds, and what is watched: Artifact Registry, Cloud Build, Logging, Monitoring. */
+import type { Props } from "../backend.ts";
 import { isUnknown, textAt } from "../values.ts";
 import {
   computeName,
@@ -15,7 +16,6 @@ import { grantOn } from "./iam.ts";
 import { numberFrom } from "./names.ts";
 import { subnetworkToken } from "./ranges.ts";
 import type { Place, ResourceType, Types } from "./type.ts";
-import type { Props } from "../backend.ts";
 
 const repository = "gcp:artifactregistry/repository:Repository";
 

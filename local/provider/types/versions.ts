@@ -3,8 +3,8 @@ import type { Props, Resource } from "../backend.ts";
 import type { Registry } from "../registry.ts";
 import { at, isUnknown, lastSegment, objectAt, textAt } from "../values.ts";
 import { accountMustExist, findByReference, mustExist, name, projectOf } from "./checks.ts";
-import { checkFlexible, checkStandard, objectUrl } from "./version-checks.ts";
 import { Refusal, type Place, type ResourceType, type Types } from "./type.ts";
+import { checkFlexible, checkStandard, objectUrl } from "./version-checks.ts";
 
 const standardToken = "gcp:appengine/standardAppVersion:StandardAppVersion";
 const flexibleToken = "gcp:appengine/flexibleAppVersion:FlexibleAppVersion";

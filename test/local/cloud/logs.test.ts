@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe as suite, it } from "node:test";
 import fc from "fast-check";
-import { LineCutter } from "../../../local/process/lines.ts";
 import { createLogs } from "../../../local/cloud/logs.ts";
+import { LineCutter } from "../../../local/process/lines.ts";
 
 function printed(line: string, options: { color?: boolean; maxChars?: number } = {}): string {
   let text = "";

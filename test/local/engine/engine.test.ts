@@ -3,8 +3,8 @@ import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { emptyState } from "../../../local/engine/types.ts";
-import { type Bench, type Declaration, fixtures, named, startBench } from "../../support/engine.ts";
 import { temporaryFolder } from "../../support/checkout.ts";
+import { type Bench, type Declaration, fixtures, named, startBench } from "../../support/engine.ts";
 import { eventually } from "../../support/eventually.ts";
 
 const account = (args: Record<string, unknown> = {}, options = {}): Declaration => ({
@@ -45,7 +45,14 @@ describe("the embedded engine", { concurrency: false }, () => {
     const declared = [account(), topic("numbers"), subscription("reader", "numbers")];
     const first = await bench.up(declared);
     assert.deepEqual(first.problems, []);
-    assert.deepEqual(first.counts, { same: 0, create: 4, update: 0, replace: 0, delete: 0 });
+    assert.deepEqual(first.counts, {
+      same: 0,
+      import: 0,
+      create: 4,
+      update: 0,
+      replace: 0,
+      delete: 0,
+    });
     assert.equal(first.outputs["email"], "some-account@demo-project.iam.gserviceaccount.com");
     const position = (call: string): number => first.calls.indexOf(call);
     assert.ok(position("create Topic numbers") < position("create Subscription reader"));
@@ -55,7 +62,14 @@ describe("the embedded engine", { concurrency: false }, () => {
     );
 
     const second = await bench.up(declared, first.state);
-    assert.deepEqual(second.counts, { same: 4, create: 0, update: 0, replace: 0, delete: 0 });
+    assert.deepEqual(second.counts, {
+      same: 4,
+      import: 0,
+      create: 0,
+      update: 0,
+      replace: 0,
+      delete: 0,
+    });
     assert.deepEqual(second.calls, []);
     assert.deepEqual(
       JSON.parse(JSON.stringify(second.state)),
@@ -66,7 +80,14 @@ describe("the embedded engine", { concurrency: false }, () => {
       [account({ displayName: "Shown" }), topic("numbers", { labels: { a: "b" } })],
       second.state,
     );
-    assert.deepEqual(third.counts, { same: 1, create: 0, update: 2, replace: 0, delete: 1 });
+    assert.deepEqual(third.counts, {
+      same: 1,
+      import: 0,
+      create: 0,
+      update: 2,
+      replace: 0,
+      delete: 1,
+    });
     const update = third.steps.find((step) => step.kind === "update" && step.name === "numbers");
     assert.deepEqual(update?.diffs, ["labels"]);
     assert.equal(third.calls.at(-1), "delete Subscription reader");
@@ -88,7 +109,14 @@ describe("the embedded engine", { concurrency: false }, () => {
     const first = await bench.up(declared("numbers"));
     const second = await bench.up(declared("letters"), first.state);
     assert.deepEqual(second.problems, []);
-    assert.deepEqual(second.counts, { same: 1, create: 0, update: 0, replace: 2, delete: 0 });
+    assert.deepEqual(second.counts, {
+      same: 1,
+      import: 0,
+      create: 0,
+      update: 0,
+      replace: 2,
+      delete: 0,
+    });
     assert.deepEqual(second.calls, [
       "delete Subscription reader",
       "delete Topic numbers",
@@ -236,7 +264,14 @@ describe("the embedded engine", { concurrency: false }, () => {
     const first = await bench.up(declared("old"));
     const second = await bench.up(declared("new", { aliases: [{ name: "old" }] }), first.state);
     assert.deepEqual(second.problems, []);
-    assert.deepEqual(second.counts, { same: 3, create: 0, update: 0, replace: 0, delete: 0 });
+    assert.deepEqual(second.counts, {
+      same: 3,
+      import: 0,
+      create: 0,
+      update: 0,
+      replace: 0,
+      delete: 0,
+    });
     assert.equal(named(second.state, "new-topic").urn.includes("test:index:Group$"), true);
     assert.ok(!second.state.resources.some(({ name }) => name.startsWith("old")));
     const typed = declared("new").map((one) =>
@@ -290,6 +325,34 @@ describe("the embedded engine", { concurrency: false }, () => {
     assert.equal(ok, false);
     assert.deepEqual(calls, []);
     assert.match(problems.join(), /"account".*does not support the option replacementTrigger/);
+  });
+
+  it("takes over what the program imports, in the preview and in the update", async () => {
+    const adopted = topic("numbers", {}, { import: "projects/demo-project/topics/numbers" });
+    const plan = await bench.preview([adopted]);
+    assert.deepEqual(plan.problems, []);
+    assert.deepEqual(
+      { import: plan.counts.import, create: plan.counts.create },
+      {
+        ...{ import: 1, create: 1 },
+      },
+    );
+    const step = plan.steps.find(({ name }) => name === "numbers");
+    assert.equal(step?.kind, "import");
+    const first = await bench.up([adopted]);
+    assert.equal(first.counts.import, 1);
+    const second = await bench.up([adopted], first.state);
+    assert.equal(second.counts.same, 2, "it is in the state by then");
+    await bench.destroy(second.state);
+  });
+
+  it("refuses explicit providers, whose settings would be lost", async () => {
+    const { ok, problems, calls } = await bench.up([
+      { type: "test:provider", name: "elsewhere", args: { project: "another" } },
+    ]);
+    assert.equal(ok, false);
+    assert.deepEqual(calls, []);
+    assert.match(problems.join(), /"elsewhere".*does not support explicit providers/);
   });
 
   it("refuses a package that nothing local plays", async () => {

@@ -15,7 +15,7 @@ import { readable, same } from "../../../local/wire/values.ts";
 const registration: Registration = {
   ...{ type: "t:m:T", name: "web-topic", custom: true, inputs: {}, protect: false },
   ...{ dependencies: [], propertyDependencies: {}, retainOnDelete: false, ignoreChanges: [] },
-  ...{ replaceOnChanges: [], aliases: [], version: "", provider: "", importId: "" },
+  ...{ replaceOnChanges: [], aliases: [], version: "", importId: "" },
 };
 
 describe("names of resources", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { declared } from "../../../local/provider/types/declared.ts";
 import { resourceTypes } from "../../../local/provider/types/index.ts";

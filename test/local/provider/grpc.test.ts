@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connectProvider, type ProviderClient } from "../../../local/engine/provider-client.ts";
-import { hasUnknown, unknownValue } from "../../../local/wire/values.ts";
 import { type Recorder, startRecorder } from "../../../local/provider-process.ts";
+import { hasUnknown, unknownValue } from "../../../local/wire/values.ts";
 
 /** The calls of an engine, in its order, over the wire and against the provider's own process. */
 describe("the provider over gRPC", () => {
