@@ -1,12 +1,14 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-
+import { promisify } from "node:util";
 import { provideNatsServer, thisMachine } from "../../local/tools/nats-server.ts";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./ports.ts";
+
+const run = promisify(execFile);
 
 /** What `/subsz`, `/connz` and `/varz` say, as far as tests ask. */
 export interface NatsCounts {
@@ -88,12 +90,19 @@ export class NatsServer implements AsyncDisposable {
     });
   }
 
-  /** Sends a signal (SIGKILL, SIGSTOP, SIGCONT …); for those that end the server, waits for its end. */
+  /** Sends a signal (SIGKILL, SIGSTOP, SIGCONT …) and waits for the server's end or its stop. */
   async signal(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child;
     if (child === undefined) return;
     if (signal === "SIGSTOP" || signal === "SIGCONT") {
       child.kill(signal);
+      // A busy machine may let it run on for a while.
+      if (signal === "SIGSTOP") {
+        await eventually("nats-server is stopped", async () => {
+          const { stdout } = await run("ps", ["-o", "stat=", "-p", String(child.pid)]);
+          return stdout.trim().startsWith("T");
+        });
+      }
       return;
     }
     this.#child = undefined;
