@@ -1,5 +1,5 @@
 import type { Bus, BusSubscription } from "../lib/bus.ts";
-import { topicSubject } from "./topic.ts";
+import { topicSubject } from "../lib/topic-subject.ts";
 
 export interface BrokerLimits {
   /** Published bytes that NATS has not confirmed; beyond, publishers should wait. */
@@ -27,10 +27,6 @@ export class Broker {
   constructor(bus: Bus, limits: BrokerLimits) {
     this.#bus = bus;
     this.#limits = limits;
-  }
-
-  get connected(): boolean {
-    return this.#bus.connected;
   }
 
   /** True while NATS owes so many confirmations that publishers should pause. */

@@ -1,8 +1,5 @@
 /** The most characters that a topic may have. */
-export const maxTopicCharacters = 255;
-
-/** Every topic lives below this prefix, so that none can name a subject of NATS's own. */
-const prefix = "t.";
+const maxTopicCharacters = 255;
 
 /** Wildcards, what begins a system subject, and whatever would end a subject in NATS's protocol. */
 const forbidden = /[*>$\s\p{Cc}\p{Cs}]/u;
@@ -22,9 +19,4 @@ export function topicProblem(topic: string): string | undefined {
   if (topic.split(".").includes(""))
     return "the topic begins or ends with a dot or has two in a row";
   return undefined;
-}
-
-/** The NATS subject of a topic that has no problem. */
-export function topicSubject(topic: string): string {
-  return `${prefix}${topic}`;
 }

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-
 import fc from "fast-check";
-
-import { topicProblem, topicSubject } from "../../../apps/ws/topic.ts";
+import { topicSubject } from "../../../apps/lib/topic-subject.ts";
+import { topicProblem } from "../../../apps/ws/topic.ts";
 
 describe("a topic", () => {
   for (const topic of ["add", "a.b.c", "Ünïcødé", "x".repeat(255), "😀".repeat(255), "a/b", "-"]) {
