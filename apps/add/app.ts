@@ -1,13 +1,13 @@
 import type { Express, Request, Response } from "express";
-
-import { type Bus, BusError } from "../lib/bus.ts";
+import { type Bus, BusError, connectionObstacle } from "../lib/bus.ts";
 import { addHealthRoutes } from "../lib/health.ts";
 import { createHttpApp, finishHttpApp, HttpError, jsonBody, onlyMethods } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
+import { topicSubject } from "../lib/topic-subject.ts";
 import { concat, sum } from "./operands.ts";
 
-/** Topic `add`, as every topic, lives below the prefix `t.`. */
-const subject = "t.add";
+/** Where every result is published. */
+const subject = topicSubject("add");
 
 /**
  * Two texts that together are as long as a result may be, with every character escaped in six bytes,
@@ -18,15 +18,23 @@ const maxBodyBytes = 6 * 65_536 + 1_024;
 export interface AddOptions {
   readonly bus: Bus;
   readonly log: Log;
+  /** Aborts when the service begins to stop. */
+  readonly signal: AbortSignal;
   readonly project?: string | undefined;
   /** How long NATS may take before the answer is 503; the caller is promised 2 s in all. */
   readonly publishMs?: number;
 }
 
 /** The service's Express application; it does not listen. */
-export function createAddApp({ bus, log, project, publishMs = 1_500 }: AddOptions): Express {
+export function createAddApp({
+  bus,
+  log,
+  signal,
+  project,
+  publishMs = 1_500,
+}: AddOptions): Express {
   const app = createHttpApp();
-  addHealthRoutes(app, () => (bus.connected ? undefined : "there is no connection to NATS"));
+  addHealthRoutes(app, signal, () => connectionObstacle(bus));
 
   const answer =
     (compute: (body: unknown) => number | string) =>

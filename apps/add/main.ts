@@ -6,10 +6,10 @@ import { createAddApp } from "./app.ts";
 runService({
   name: "add",
   read: readNatsSettings,
-  build: ({ settings, log }) => {
+  build: ({ settings, log, signal }) => {
     const bus = connectBus(settings, log);
     return {
-      handler: createAddApp({ bus, log, project: settings.project }),
+      handler: createAddApp({ bus, log, signal, project: settings.project }),
       stop: () => bus.close(),
     };
   },

@@ -29,6 +29,8 @@ export interface Bus {
   /**
    * Subscribes until `unsubscribe`, across reconnects. Messages published before `confirmed`
    * resolves may be missed, later ones are not while the connection lives.
+   *
+   * @throws BusError with code `closed` after `close`
    */
   subscribe(subject: string, callback: (data: Uint8Array) => void): BusSubscription;
 
@@ -52,4 +54,9 @@ export class BusError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** Why a service that needs the bus cannot serve now; undefined when it can. */
+export function connectionObstacle(bus: Pick<Bus, "connected">): string | undefined {
+  return bus.connected ? undefined : "there is no connection to NATS";
 }

@@ -1,5 +1,4 @@
 import express, { type Express, type NextFunction, type Request, type Response } from "express";
-
 import type { Log } from "./log.ts";
 
 /** An answer that is not a success: one code for programs, one sentence for people. */

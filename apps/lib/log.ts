@@ -1,15 +1,12 @@
 import { pino } from "pino";
-
 import type { ServiceSettings } from "./environment.ts";
 
 /** What the project needs of a logger: data first, then a constant text. */
 export interface Log {
-  debug(data: object, message: string): void;
   info(data: object, message: string): void;
   warn(data: object, message: string): void;
   error(data: object, message: string): void;
   fatal(data: object, message: string): void;
-  child(bindings: Record<string, unknown>): Log;
 }
 
 /** Where finished lines go; process.stdout is one. */

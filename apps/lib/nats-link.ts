@@ -1,5 +1,4 @@
 import type { NatsConnection, Subscription } from "nats";
-
 import { BusError } from "./bus.ts";
 import { within } from "./within.ts";
 

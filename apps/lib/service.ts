@@ -1,6 +1,5 @@
 import type { RequestListener, Server } from "node:http";
 import type { AddressInfo } from "node:net";
-
 import {
   type Environment,
   EnvironmentError,
@@ -32,7 +31,7 @@ export interface Service {
 /** Requests that are under way when the service stops may take so long. */
 const finishMs = 1_000;
 /** App Engine standard kills an instance 2 s after SIGTERM; what still runs now is not waited for. */
-const exitMs = 1_800;
+export const exitMs = 1_800;
 /** A reconnect storm overflows Node's default of 511, and each overflow costs a client a second. */
 const listenBacklog = 4_096;
 
@@ -45,6 +44,7 @@ const listenBacklog = 4_096;
 export function runService<T>(options: {
   readonly name: string;
   readonly read: (reader: EnvironmentReader) => T;
+  /** What it throws ends the start. */
   readonly build: (context: ServiceContext<T>) => Service;
 }): void {
   const readable = process.stdout.isTTY;
@@ -65,7 +65,14 @@ export function runService<T>(options: {
 
   const log = createLog(settings, { sink, readable });
   const stopping = new AbortController();
-  const service = options.build({ settings, log, signal: stopping.signal });
+  let service: Service;
+  try {
+    service = options.build({ settings, log, signal: stopping.signal });
+  } catch (error) {
+    log.fatal({ err: error }, "cannot start");
+    process.exitCode = 1;
+    return;
+  }
   const server = createHttpServer(service.handler);
   service.attach?.(server);
 

@@ -1,5 +1,4 @@
 import type { Express } from "express";
-
 import { addHealthRoutes } from "../lib/health.ts";
 import { createHttpApp, finishHttpApp, onlyMethods } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
@@ -30,8 +29,10 @@ const securityHeaders = {
 };
 
 export interface WebOptions {
-  readonly site: Promise<readonly SiteFile[]>;
+  readonly site: readonly SiteFile[];
   readonly log: Log;
+  /** Aborts when the service begins to stop. */
+  readonly signal: AbortSignal;
   readonly project?: string | undefined;
 }
 
@@ -39,34 +40,20 @@ export interface WebOptions {
  * The default service. Every path that is not a file of the site is 404: App Engine sends here what
  * names no live instance, and a push that is answered with success here would be lost.
  */
-export function createWebApp({ site, log, project }: WebOptions): Express {
+export function createWebApp({ site, log, signal, project }: WebOptions): Express {
   const app = createHttpApp();
-  let loaded: readonly SiteFile[] | undefined;
-  site.then(
-    (files) => (loaded = files),
-    (error: unknown) => {
-      log.error({ err: error }, "the site's files cannot be read");
-    },
-  );
-  addHealthRoutes(app, () => (loaded === undefined ? "the site is not loaded" : undefined));
+  addHealthRoutes(app, signal);
 
   app.use((_request, response, next) => {
     response.set(securityHeaders);
     next();
   });
-  for (const path of ["/", "/style.css", "/page.js"]) {
+  for (const { path, type, etag, body } of site) {
     app
       .route(path)
-      .get(async (_request, response, next) => {
-        const file = (await site).find((each) => each.path === path);
-        if (file === undefined) {
-          next();
-          return;
-        }
+      .get((_request, response) => {
         // Asked for again each time, answered with 304 while it is the same: a deployment shows at once.
-        response
-          .set({ "content-type": file.type, etag: file.etag, "cache-control": "no-cache" })
-          .send(file.body);
+        response.set({ "content-type": type, etag, "cache-control": "no-cache" }).send(body);
       })
       .all(onlyMethods("GET", "HEAD"));
   }

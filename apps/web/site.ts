@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** One file of the site, in memory. */
@@ -20,26 +20,23 @@ const files = [
 /**
  * Reads the site once; it is small and never changes while the service runs.
  *
- * @throws Error of the file system when a file is missing
+ * @throws Error that names the file that cannot be read
  */
-export async function readSite(folder: string): Promise<readonly SiteFile[]> {
-  return Promise.all(
-    files.map(async ({ path, name, type }) => {
-      const body = await read(folder, name);
-      const digest = createHash("sha256").update(body).digest("base64url").slice(0, 22);
-      return { path, type, body, etag: `"${digest}"` };
-    }),
-  );
+export function readSite(folder: string): readonly SiteFile[] {
+  return files.map(({ path, name, type }) => {
+    const body = read(join(folder, name));
+    const digest = createHash("sha256").update(body).digest("base64url").slice(0, 22);
+    return { path, type, body, etag: `"${digest}"` };
+  });
 }
 
-async function read(folder: string, name: string): Promise<Buffer> {
+function read(file: string): Buffer {
   try {
-    return await readFile(join(folder, name));
-  } catch (error) {
-    if (!name.endsWith(".js")) throw error;
-    // Started from source there is no page.js yet. Node's own type stripping makes it.
-    const { stripTypeScriptTypes } = await import("node:module");
-    const source = await readFile(join(folder, name.replace(/js$/, "ts")), "utf8");
-    return Buffer.from(stripTypeScriptTypes(source));
+    return readFileSync(file);
+  } catch (cause) {
+    throw new Error(
+      `${file} cannot be read. The site's scripts are made when it is bundled: npm run bundle -- web <folder>, then node <folder>/main.js`,
+      { cause },
+    );
   }
 }

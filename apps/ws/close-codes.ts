@@ -1,6 +1,7 @@
 /** Why this side closes a websocket: the code that the peer sees and the words that go with it. */
 export const closings = {
   shutdown: { code: 1001, reason: "the server is stopping, reconnect" },
+  old: { code: 1001, reason: "the connection has lasted long enough, reconnect" },
   binary: { code: 1003, reason: "only text frames are taken" },
   slow: { code: 1008, reason: "too slow: more than 1 MiB was waiting" },
   tooLarge: { code: 1009, reason: "the message is larger than NATS takes" },

@@ -1,14 +1,13 @@
 import type { IncomingMessage, RequestListener, Server } from "node:http";
 import type { Duplex } from "node:stream";
-
 import { WebSocketServer } from "ws";
-
-import { type Bus, BusError } from "../lib/bus.ts";
-import { addHealthRoutes } from "../lib/health.ts";
+import { type Bus, BusError, connectionObstacle } from "../lib/bus.ts";
+import { addHealthRoutes, stopping } from "../lib/health.ts";
 import { createHttpApp, finishHttpApp, HttpError, onlyMethods } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
 import { within } from "../lib/within.ts";
 import { Broker, type BrokerLimits } from "./broker.ts";
+import type { HubSubscription } from "./hub.ts";
 import { RawEndpoint, type RawEndpointLimits } from "./raw-endpoint.ts";
 import { readUpgrade, type Refusal, refuseUpgrade } from "./upgrade.ts";
 
@@ -28,6 +27,8 @@ export const defaultGatewayLimits: GatewayLimits = {
   maxWebsockets: 20_000,
   subscribeMs: 5_000,
   pingIntervalMs: 25_000,
+  // App Engine flexible cuts after 60 minutes.
+  maxAgeMs: 3_300_000,
   brokerGraceMs: 10_000,
   closeGraceMs: 5_000,
   slowGraceMs: 1_000,
@@ -36,6 +37,8 @@ export const defaultGatewayLimits: GatewayLimits = {
 export interface GatewayOptions {
   readonly bus: Bus;
   readonly log: Log;
+  /** Once it aborts, no more websockets are taken. */
+  readonly signal: AbortSignal;
   readonly project?: string | undefined;
   readonly limits?: Partial<GatewayLimits>;
 }
@@ -48,12 +51,13 @@ export class Gateway {
   readonly #limits: GatewayLimits;
   readonly #raw: RawEndpoint;
   readonly #websockets: WebSocketServer;
+  readonly #signal: AbortSignal;
   #opening = 0;
-  #stopping = false;
 
-  constructor({ bus, log, project, limits }: GatewayOptions) {
+  constructor({ bus, log, signal, project, limits }: GatewayOptions) {
     this.#bus = bus;
     this.#log = log;
+    this.#signal = signal;
     this.#limits = { ...defaultGatewayLimits, ...limits };
     this.#raw = new RawEndpoint(new Broker(bus, this.#limits), this.#limits, log);
     this.#websockets = new WebSocketServer({
@@ -65,7 +69,7 @@ export class Gateway {
     });
 
     const app = createHttpApp();
-    addHealthRoutes(app, () => this.#notReady());
+    addHealthRoutes(app, signal, () => connectionObstacle(bus));
     app
       .route("/ws/:topic")
       .get(() => {
@@ -89,9 +93,8 @@ export class Gateway {
     });
   }
 
-  /** Takes no more websockets and closes all with 1001. */
+  /** Closes every websocket with 1001; called when the signal has aborted. */
   async stop(graceMs: number): Promise<void> {
-    this.#stopping = true;
     await this.#raw.stop(graceMs);
   }
 
@@ -107,12 +110,13 @@ export class Gateway {
     }
 
     const { topic } = wanted;
-    const seat = this.#raw.join(topic);
+    let subscription: HubSubscription | undefined;
     this.#opening += 1;
     try {
+      subscription = this.#raw.subscribe(topic);
       // Whoever has its 101 misses nothing that is published from then on.
       await within(
-        seat.ready,
+        subscription.confirmed,
         this.#limits.subscribeMs,
         () => new BusError("unavailable", "NATS did not confirm the subscription in time"),
       );
@@ -122,8 +126,9 @@ export class Gateway {
         return;
       }
       socket.off("error", ignore);
+      const granted = subscription;
       this.#websockets.handleUpgrade(request, socket, head, (websocket) => {
-        this.#raw.open(websocket, socket, topic, seat);
+        this.#raw.open(websocket, socket, topic, granted);
       });
     } catch (error) {
       if (!(error instanceof BusError)) {
@@ -134,18 +139,13 @@ export class Gateway {
       refuseUpgrade(socket, unavailable(error.message));
     } finally {
       this.#opening -= 1;
-      if (!seat.taken) seat.leave();
+      if (subscription?.attached === false) subscription.unsubscribe();
     }
-  }
-
-  #notReady(): string | undefined {
-    if (this.#stopping) return "this instance is stopping";
-    return this.#bus.connected ? undefined : "there is no connection to NATS";
   }
 
   /** @param own how many of the upgrades under way are the caller's own */
   #unavailable(own = 0): Refusal | undefined {
-    const reason = this.#notReady();
+    const reason = this.#signal.aborted ? stopping : connectionObstacle(this.#bus);
     if (reason !== undefined) return unavailable(reason);
     const open = this.#raw.connectionCount + this.#opening - own;
     return open < this.#limits.maxWebsockets

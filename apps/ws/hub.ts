@@ -1,7 +1,7 @@
 import type { BusSubscription } from "../lib/bus.ts";
 
 /** Who receives what is published on a topic. */
-export interface Member {
+export interface Subscriber {
   /** Takes one or more encoded messages, joined; the bytes are shared and must not be changed. */
   write(bytes: Uint8Array): void;
 }
@@ -11,23 +11,23 @@ export interface Source {
   subscribe(topic: string, callback: (message: Uint8Array) => void): BusSubscription;
 }
 
-/** One subscription and everyone who shares it. */
+/** One subscription of the source and everyone who shares it. */
 interface Topic {
   readonly name: string;
-  readonly subscription: BusSubscription;
-  readonly members: Set<Member>;
-  /** Members, and those who wait to become one: while there is any, the subscription stays. */
-  seats: number;
+  readonly source: BusSubscription;
+  readonly subscribers: Set<Subscriber>;
+  /** With a subscriber attached or not yet: while there is any, the source's subscription stays. */
+  subscriptions: number;
   /** What has arrived in this turn and is not handed out yet, encoded. */
   batch: Buffer[];
 }
 
 /**
- * Topics and their members in this process: one subscription per topic however many members, one
- * encoding per message however many receivers.
+ * Topics and their subscribers in this process: one subscription of the source per topic, and one
+ * encoding per message, however many receive it.
  *
  * Messages that arrive together (NATS hands over a whole read at a time) are joined once and leave in
- * one write per member; the join happens in a microtask, so a message that arrives alone leaves in the
+ * one write per subscriber; the join happens in a microtask, so a message that arrives alone leaves in the
  * same turn.
  */
 export class Hub {
@@ -41,38 +41,43 @@ export class Hub {
     this.#encode = encode;
   }
 
-  /** Topics that have a subscription. */
+  /** Topics that the source is subscribed to. */
   get topicCount(): number {
     return this.#topics.size;
   }
 
-  /** Reserves a place on a topic; its owner must `leave` it, whatever happens. */
-  join(name: string): Seat {
+  /**
+   * Subscribes to a topic. The caller attaches who receives its messages, and must `unsubscribe`,
+   * whatever happens.
+   *
+   * @throws BusError when the source takes no subscription any more
+   */
+  subscribe(name: string): HubSubscription {
     let topic = this.#topics.get(name);
     if (topic === undefined) {
       const created: Topic = {
         name,
-        subscription: this.#source.subscribe(name, (message) => {
+        source: this.#source.subscribe(name, (message) => {
           this.#take(created, message);
         }),
-        members: new Set(),
-        seats: 0,
+        subscribers: new Set(),
+        subscriptions: 0,
         batch: [],
       };
       topic = created;
       this.#topics.set(name, topic);
     }
-    topic.seats += 1;
-    return new Seat(topic, () => {
+    topic.subscriptions += 1;
+    return new HubSubscription(topic, () => {
       this.#release(topic);
     });
   }
 
   #release(topic: Topic): void {
-    topic.seats -= 1;
-    if (topic.seats > 0) return;
+    topic.subscriptions -= 1;
+    if (topic.subscriptions > 0) return;
     this.#topics.delete(topic.name);
-    topic.subscription.unsubscribe();
+    topic.source.unsubscribe();
   }
 
   #take(topic: Topic, message: Uint8Array): void {
@@ -94,17 +99,17 @@ export class Hub {
       topic.batch = [];
       if (first === undefined) continue;
       const bytes = more.length === 0 ? first : Buffer.concat([first, ...more]);
-      for (const member of topic.members) member.write(bytes);
+      for (const subscriber of topic.subscribers) subscriber.write(bytes);
     }
   }
 }
 
-/** A place on a topic: first reserved, then taken by a member, then left. */
-export class Seat {
+/** One share of a topic: first confirmed, then somebody is attached, then it is ended. */
+export class HubSubscription implements BusSubscription {
   readonly #topic: Topic;
   readonly #release: () => void;
-  #member: Member | undefined;
-  #left = false;
+  #subscriber: Subscriber | undefined;
+  #ended = false;
 
   constructor(topic: Topic, release: () => void) {
     this.#topic = topic;
@@ -112,27 +117,27 @@ export class Seat {
   }
 
   /**
-   * Resolves when every message published from now on will reach a member that sits here.
-   * Rejects with BusError when the subscription could not be confirmed; the seat must be left then.
+   * Resolves when every message published from now on will reach a subscriber that is attached.
+   * Rejects with BusError when the source did not confirm; `unsubscribe` is called nonetheless.
    */
-  get ready(): Promise<void> {
-    return this.#topic.subscription.confirmed;
+  get confirmed(): Promise<void> {
+    return this.#topic.source.confirmed;
   }
 
-  get taken(): boolean {
-    return this.#member !== undefined;
+  get attached(): boolean {
+    return this.#subscriber !== undefined;
   }
 
-  sit(member: Member): void {
-    this.#member = member;
-    this.#topic.members.add(member);
+  attach(subscriber: Subscriber): void {
+    this.#subscriber = subscriber;
+    this.#topic.subscribers.add(subscriber);
   }
 
-  /** Gives the place up; the last one ends the subscription. Idempotent. */
-  leave(): void {
-    if (this.#left) return;
-    this.#left = true;
-    if (this.#member !== undefined) this.#topic.members.delete(this.#member);
+  /** Detaches the subscriber; the last of a topic ends the source's subscription. Idempotent. */
+  unsubscribe(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (this.#subscriber !== undefined) this.#topic.subscribers.delete(this.#subscriber);
     this.#release();
   }
 }

@@ -16,11 +16,12 @@ runService({
       fallback: defaultGatewayLimits.maxWebsockets,
     }),
   }),
-  build: ({ settings, log }) => {
+  build: ({ settings, log, signal }) => {
     const bus = connectBus(settings, log);
     const gateway = new Gateway({
       bus,
       log,
+      signal,
       project: settings.project,
       limits: { maxWebsockets: settings.maxWebsockets },
     });

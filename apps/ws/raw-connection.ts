@@ -1,15 +1,15 @@
 import type { Duplex } from "node:stream";
-
 import type { WebSocket } from "ws";
-
 import { BusError } from "../lib/bus.ts";
 import type { Broker } from "./broker.ts";
 import { type Closing, closings } from "./close-codes.ts";
-import type { Patient } from "./heartbeat.ts";
-import type { Member } from "./hub.ts";
+import type { Pinged } from "./heartbeat.ts";
+import type { Subscriber } from "./hub.ts";
 import { Writer } from "./writer.ts";
 
 export interface RawLimits {
+  /** No connection lasts longer than this and a ping interval; some end sooner, by up to an eleventh. */
+  readonly maxAgeMs: number;
   /** What may wait for one peer that reads slowly. */
   readonly maxBacklogBytes: number;
   /** How long a peer may take to answer a close frame before its socket is cut. */
@@ -35,13 +35,14 @@ export interface RawConnectionOptions {
 }
 
 /** One websocket of the raw endpoint: what it sends is published, what is published it receives. */
-export class RawConnection implements Member, Patient {
+export class RawConnection implements Subscriber, Pinged {
   readonly topic: string;
   readonly #websocket: WebSocket;
   readonly #writer: Writer;
   readonly #broker: Broker;
   readonly #limits: RawLimits;
   readonly #onPause: (connection: RawConnection) => void;
+  readonly #endAt: number;
   #answered = true;
   #closing: Closing | undefined;
   #cut: NodeJS.Timeout | undefined;
@@ -54,6 +55,7 @@ export class RawConnection implements Member, Patient {
     this.#broker = options.broker;
     this.#limits = limits;
     this.#onPause = options.onPause;
+    this.#endAt = performance.now() + lifetimeMs(limits.maxAgeMs);
     this.#writer = new Writer(socket, limits.maxBacklogBytes, () => {
       this.close(closings.slow, limits.slowGraceMs);
     });
@@ -85,19 +87,22 @@ export class RawConnection implements Member, Patient {
     this.#writer.write(bytes);
   }
 
-  beat(): void {
+  /** Asks the peer for a sign of life, gives it up when it gave none, and ends it when it is old. */
+  ping(): void {
+    if (performance.now() >= this.#endAt) this.close(closings.old);
     if (this.#websocket.isPaused) return;
     if (!this.#answered) {
       this.#websocket.terminate();
       return;
     }
     this.#answered = false;
-    // A ping behind a backlog would only make it longer; the peer's silence tells the same.
     if (this.#websocket.readyState === this.#websocket.OPEN) this.#websocket.ping();
   }
 
   /** Takes messages from the peer again. */
   resume(): void {
+    // Its pong to the last ping may be among what was not read.
+    this.#answered = true;
     this.#websocket.resume();
   }
 
@@ -136,4 +141,14 @@ export class RawConnection implements Member, Patient {
       this.#onPause(this);
     }
   }
+}
+
+/**
+ * How long a connection lasts: 10/11 to 11/11 of the most, so 50 to 55 minutes of 55. Those that were
+ * opened together do not end together.
+ *
+ * @param random from 0 to below 1
+ */
+export function lifetimeMs(maxAgeMs: number, random = Math.random()): number {
+  return maxAgeMs * (1 - random / 11);
 }

@@ -1,13 +1,11 @@
 import type { Duplex } from "node:stream";
-
 import type { WebSocket } from "ws";
-
 import type { Log } from "../lib/log.ts";
 import type { Broker } from "./broker.ts";
 import { type Closing, closings } from "./close-codes.ts";
 import { textFrame } from "./frame.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { Hub, type Seat } from "./hub.ts";
+import { Hub, type HubSubscription } from "./hub.ts";
 import { RawConnection, type RawLimits } from "./raw-connection.ts";
 
 export interface RawEndpointLimits extends RawLimits {
@@ -57,13 +55,17 @@ export class RawEndpoint {
     return this.#hub.topicCount;
   }
 
-  /** Reserves a place on a topic for a websocket that is about to be opened. */
-  join(topic: string): Seat {
-    return this.#hub.join(topic);
+  /**
+   * Subscribes to a topic for a websocket that is about to be opened.
+   *
+   * @throws BusError when the bus is closed
+   */
+  subscribe(topic: string): HubSubscription {
+    return this.#hub.subscribe(topic);
   }
 
-  /** Takes over a websocket that has just been opened, and its seat. */
-  open(websocket: WebSocket, socket: Duplex, topic: string, seat: Seat): void {
+  /** Takes over a websocket that has just been opened, and its subscription. */
+  open(websocket: WebSocket, socket: Duplex, topic: string, subscription: HubSubscription): void {
     const connection = new RawConnection({
       websocket,
       socket,
@@ -71,7 +73,7 @@ export class RawEndpoint {
       broker: this.#broker,
       limits: this.#limits,
       onClose: (closed, closing) => {
-        seat.leave();
+        subscription.unsubscribe();
         release();
         this.#connections.delete(closed);
         this.#paused.delete(closed);
@@ -82,7 +84,7 @@ export class RawEndpoint {
     });
     const release = this.#heartbeat.add(connection);
     this.#connections.add(connection);
-    seat.sit(connection);
+    subscription.attach(connection);
   }
 
   /** Closes every websocket with 1001 and resolves when all are gone. */

@@ -1,6 +1,5 @@
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-
 import { errorBody } from "../lib/http.ts";
 import { topicProblem } from "./topic.ts";
 

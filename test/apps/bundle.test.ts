@@ -3,7 +3,6 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-
 import { apps } from "../../components/lib/apps.ts";
 import { bundleApp, writeBundle } from "../../components/lib/bundle.ts";
 import { Client } from "../support/gateway.ts";

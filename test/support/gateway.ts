@@ -1,8 +1,6 @@
 import type { AddressInfo } from "node:net";
-
 import { connect, type NatsConnection } from "nats";
 import { WebSocket } from "ws";
-
 import { createLog } from "../../apps/lib/log.ts";
 import { NatsBus, type NatsBusLimits } from "../../apps/lib/nats-bus.ts";
 import { createHttpServer } from "../../apps/lib/server.ts";
@@ -43,7 +41,8 @@ export async function startGateway({
   const nats = await NatsServer.start({ config });
   const { log, lines } = collectingLog();
   const bus = new NatsBus({ name: "gateway", servers: [nats.url], log, limits: busLimits });
-  const gateway = new Gateway({ bus, log, limits });
+  const stopping = new AbortController();
+  const gateway = new Gateway({ bus, log, signal: stopping.signal, limits });
   const server = createHttpServer(gateway.handler);
   gateway.attach(server);
   await new Promise<void>((resolve) => {
@@ -62,6 +61,7 @@ export async function startGateway({
     url: (topic) => `ws://127.0.0.1:${port}/ws/${topic}`,
     async [Symbol.asyncDispose]() {
       await publisher.close();
+      stopping.abort();
       await gateway.stop(50);
       await bus.close();
       server.closeAllConnections();

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join, resolve } from "node:path";
-
 import { eventually } from "./eventually.ts";
 
 const root = join(import.meta.dirname, "../..");

@@ -1,6 +1,5 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-
 import { eventually } from "./eventually.ts";
 
 /** A TCP client that speaks HTTP by hand, and websocket only as far as a test wants it to. */

@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-
 import fc from "fast-check";
-
 import { concat, maxConcatBytes, sum } from "../../../apps/add/operands.ts";
 import { HttpError } from "../../../apps/lib/http.ts";
 

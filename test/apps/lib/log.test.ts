@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-
 import { createLog, readableLine } from "../../../apps/lib/log.ts";
 
 function collect(readable: boolean) {

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-
 import { readSecret, SecretError } from "../../../apps/lib/secret.ts";
 import { SecretsServer } from "../../support/secrets.ts";
 

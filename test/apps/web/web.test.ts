@@ -1,31 +1,42 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
-import { type IncomingMessage, request } from "node:http";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { type IncomingMessage, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
-
 import { createHttpServer } from "../../../apps/lib/server.ts";
 import { createWebApp } from "../../../apps/web/app.ts";
 import { readSite } from "../../../apps/web/site.ts";
+import { apps } from "../../../components/lib/apps.ts";
+import { bundleApp, writeBundle } from "../../../components/lib/bundle.ts";
+import { eventually } from "../../support/eventually.ts";
 import { collectingLog } from "../../support/gateway.ts";
 import { ServiceProcess } from "../../support/process.ts";
 
-const folder = join(import.meta.dirname, "../../../apps/web/page");
-const server = createHttpServer(createWebApp({ site: readSite(folder), log: collectingLog().log }));
+const root = join(import.meta.dirname, "../../..");
+const source = join(root, "apps/web/page");
+let folder = "";
+let server: Server;
 let url = "";
 
 before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "web-test-"));
+  writeBundle(bundleApp(root, apps.web), folder);
+  const { signal } = new AbortController();
+  const site = readSite(join(folder, "page"));
+  server = createHttpServer(createWebApp({ site, log: collectingLog().log, signal }));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
 
-after(() => {
+after(async () => {
   server.close();
   server.closeAllConnections();
+  await rm(folder, { recursive: true, force: true });
 });
 
 /** A request that is sent as it is written: fetch normalises paths and adds cache headers. */
@@ -113,7 +124,7 @@ describe("the web service", () => {
       ["/style.css", "/page.js"],
     );
     // What others publish is shown as text: nothing in the page's code turns text into markup.
-    const code = await readFile(join(folder, "page.ts"), "utf8");
+    const code = await readFile(join(source, "page.ts"), "utf8");
     assert.doesNotMatch(
       code,
       /innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval|Function\(/,
@@ -124,7 +135,7 @@ describe("the web service", () => {
     const html = await (await fetch(url)).text();
     const ids = [...html.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id ?? "");
     assert.equal(new Set(ids).size, ids.length, "no id twice");
-    const code = await readFile(join(folder, "page.ts"), "utf8");
+    const code = await readFile(join(source, "page.ts"), "utf8");
     for (const [, id] of code.matchAll(/element\("([^"]+)"/g))
       assert.ok(ids.includes(id ?? ""), id);
     for (const [input] of html.matchAll(/<input[^>]*>/g)) {
@@ -137,11 +148,20 @@ describe("the web service", () => {
   });
 
   it("needs nothing but a port, and leaves at once on SIGTERM", async () => {
-    await using service = new ServiceProcess("apps/web/main.ts", {});
+    await using service = new ServiceProcess(join(folder, "main.js"), {});
     const base = await service.ready();
     assert.match(await (await fetch(`${base}/page.js`)).text(), /new WebSocket\(/);
-    const { code, ms } = await service.end();
-    assert.equal(code, 0);
-    assert.ok(ms < 1_500, `it took ${Math.round(ms)} ms`);
+    assert.equal((await service.end()).code, 0);
+    await service.logged("stopped");
+    assert.ok(!service.describe().includes("stopped before everything had ended"));
+  });
+
+  it("serves nothing from its sources, and says how it does", async () => {
+    await using service = new ServiceProcess("apps/web/main.ts", {});
+    const record = await service.logged("cannot start");
+    const { message } = record["err"] as { message: string };
+    assert.match(message, /page\.js cannot be read\. .*npm run bundle -- web <folder>/);
+    await eventually("it ends", () => service.ended);
+    assert.equal(service.child.exitCode, 1);
   });
 });

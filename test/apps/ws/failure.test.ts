@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, it } from "node:test";
-
 import { eventually } from "../../support/eventually.ts";
 import { Client, startGateway } from "../../support/gateway.ts";
 import { NatsServer } from "../../support/nats.ts";
@@ -12,6 +11,15 @@ async function upgradeStatus(port: number): Promise<number> {
   await using raw = await RawSocket.connect(port);
   raw.socket.write(handshake("/ws/a"));
   return Number((await raw.head()).slice(9, 12));
+}
+
+/** Long enough that no machine is so slow. */
+const patient = { brokerGraceMs: 600_000 };
+
+/** When it was closed, by the clock of `performance`. */
+async function closingTime(client: Client): Promise<number> {
+  await once(client.websocket, "close");
+  return performance.now();
 }
 
 /** Resolves when the gateway has read everything that this client sent before. */
@@ -26,24 +34,26 @@ describe("the gateway without NATS", () => {
     const brokerGraceMs = 600;
     await using running = await startGateway({ limits: { brokerGraceMs } });
     const client = await Client.open(running.url("a"));
-    await running.nats.signal("SIGKILL");
+    const closedAt = closingTime(client);
+    // Before the cause, so that a slow machine cannot make the grace look shorter than it was.
     const begin = performance.now();
+    await running.nats.signal("SIGKILL");
     await eventually(
       "upgrades are refused",
       async () => (await upgradeStatus(running.port)) === 503,
     );
-    assert.equal(client.closed, undefined, "the socket is kept for now");
     assert.deepEqual(await client.closing(), {
       code: 1013,
       reason: "no connection to NATS, reconnect later",
     });
-    assert.ok(performance.now() - begin > brokerGraceMs * 0.8);
+    const tookMs = (await closedAt) - begin;
+    assert.ok(tookMs >= brokerGraceMs - 1, `the socket was kept for ${tookMs} ms only`);
     assert.deepEqual(running.gateway.counts, { websockets: 0, topics: 0 });
     assert.equal(await upgradeStatus(running.port), 503);
   });
 
   it("keeps sockets when NATS is back within the grace, and they receive again", async () => {
-    await using running = await startGateway();
+    await using running = await startGateway({ limits: patient });
     const client = await Client.open(running.url("a"));
     await running.nats.signal("SIGKILL");
     await eventually("the gateway sees it", () => !running.bus.connected);
@@ -55,7 +65,7 @@ describe("the gateway without NATS", () => {
   });
 
   it("closes a publisher with 1013 rather than lose its message in silence", async () => {
-    await using running = await startGateway();
+    await using running = await startGateway({ limits: patient });
     const publisher = await Client.open(running.url("a"));
     const listener = await Client.open(running.url("a"));
     await running.nats.signal("SIGKILL");
@@ -66,7 +76,7 @@ describe("the gateway without NATS", () => {
   });
 
   it("closes a publisher whose message NATS had not confirmed when the connection broke", async () => {
-    await using running = await startGateway();
+    await using running = await startGateway({ limits: patient });
     const publisher = await Client.open(running.url("a"));
     const listener = await Client.open(running.url("a"));
     publisher.websocket.send("heard");
@@ -96,11 +106,12 @@ describe("the gateway without NATS", () => {
     await using service = new ServiceProcess("apps/ws/main.ts", { NATS_URL: nats.url });
     const url = await service.ready();
     const client = await Client.open(`${url.replace("http", "ws")}/ws/a`);
-    await nats.signal("SIGKILL");
+    const closedAt = closingTime(client);
     const begin = performance.now();
+    await nats.signal("SIGKILL");
     assert.equal((await client.closing()).code, 1013);
-    const tookMs = performance.now() - begin;
-    assert.ok(tookMs > 9_500, `it took ${Math.round(tookMs)} ms`);
+    const tookMs = (await closedAt) - begin;
+    assert.ok(tookMs >= 9_990, `it was kept for ${tookMs} ms only`);
     assert.equal((await fetch(`${url}/healthz/ready`)).status, 503);
     await nats.restart();
     await service.ready();
@@ -111,7 +122,7 @@ describe("the gateway without NATS", () => {
 });
 
 describe("the gateway's end", () => {
-  it("closes every socket with 1001 and exits with 0 within 2 s, deaf peers too", async () => {
+  it("closes every socket with 1001 and exits with 0, deaf peers or not", async () => {
     await using nats = await NatsServer.start();
     await using service = new ServiceProcess("apps/ws/main.ts", { NATS_URL: nats.url });
     const url = await service.ready();
@@ -123,17 +134,22 @@ describe("the gateway's end", () => {
     );
     await using deaf = await RawSocket.upgrade(port, "/ws/a");
     deaf.socket.pause();
-    const { code, ms } = await service.end("SIGTERM");
-    assert.equal(code, 0);
-    assert.ok(ms < 2_000, `it took ${Math.round(ms)} ms`);
+    assert.equal((await service.end("SIGTERM")).code, 0);
     for (const client of clients) {
       assert.deepEqual(await client.closing(), {
         code: 1001,
         reason: "the server is stopping, reconnect",
       });
     }
-    await service.logged("stopped");
     await eventually("NATS has seen it leave", async () => (await nats.counts()).connections === 0);
+  });
+
+  it("cuts a deaf peer after the grace", async () => {
+    await using running = await startGateway();
+    await using deaf = await RawSocket.upgrade(running.port, "/ws/a");
+    deaf.socket.pause();
+    await running.gateway.stop(50);
+    assert.deepEqual(running.gateway.counts, { websockets: 0, topics: 0 });
   });
 
   it("publishes what a client sent just before the signal", async () => {
@@ -150,9 +166,8 @@ describe("the gateway's end", () => {
     await using nats = await NatsServer.start();
     await using service = new ServiceProcess("apps/ws/main.ts", { NATS_URL: nats.url });
     await service.ready();
-    const { code, ms } = await service.end("SIGINT");
-    assert.equal(code, 0);
-    assert.ok(ms < 1_500, `it took ${Math.round(ms)} ms`);
+    assert.equal((await service.end("SIGINT")).code, 0);
+    await service.logged("stopped");
     assert.ok(!service.describe().includes("stopped before everything had ended"));
   });
 });

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-
 import { connect } from "nats";
 import { WebSocket } from "ws";
-
 import { eventually } from "../../support/eventually.ts";
 import { NatsServer } from "../../support/nats.ts";
 import { ServiceProcess } from "../../support/process.ts";

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-
 import fc from "fast-check";
 import * as library from "ws";
-
 import { textFrame } from "../../../apps/ws/frame.ts";
 
 /** The same frame as the library makes it. */

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-
 import fc from "fast-check";
-
-import { Hub, type Seat, type Source } from "../../../apps/ws/hub.ts";
+import { Hub, type HubSubscription, type Source } from "../../../apps/ws/hub.ts";
 
 /** A source that remembers who is subscribed. */
 class Memory implements Source {
@@ -35,36 +33,36 @@ class Memory implements Source {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-function member() {
+function subscriber() {
   const writes: string[] = [];
   return { writes, write: (bytes: Uint8Array) => writes.push(Buffer.from(bytes).toString()) };
 }
 
 describe("the hub", () => {
-  it("has one subscription per topic and encodes a message once, however many members", async () => {
+  it("has one subscription per topic and encodes a message once, however many subscribers", async () => {
     const source = new Memory();
     let encoded = 0;
     const hub = new Hub(source, (message) => {
       encoded += 1;
       return Buffer.from(message);
     });
-    const members = Array.from({ length: 100 }, () => {
-      const each = member();
-      hub.join("a").sit(each);
+    const subscribers = Array.from({ length: 100 }, () => {
+      const each = subscriber();
+      hub.subscribe("a").attach(each);
       return each;
     });
     source.publish("a", "x");
     await turn();
     assert.deepEqual([source.subscribed, encoded], [1, 1]);
-    assert.ok(members.every(({ writes }) => writes.join() === "x"));
+    assert.ok(subscribers.every(({ writes }) => writes.join() === "x"));
   });
 
   it("joins what arrives together, hands a lone message out in the same turn, and keeps order", async () => {
     const source = new Memory();
     const hub = new Hub(source, (message) => Buffer.from(message));
-    const [a, b] = [member(), member()];
-    hub.join("a").sit(a);
-    hub.join("b").sit(b);
+    const [a, b] = [subscriber(), subscriber()];
+    hub.subscribe("a").attach(a);
+    hub.subscribe("b").attach(b);
     source.publish("a", "1");
     source.publish("b", "2");
     source.publish("a", "3");
@@ -75,45 +73,45 @@ describe("the hub", () => {
     assert.deepEqual(a.writes, ["13", "4"]);
   });
 
-  it("keeps the subscription when the last member leaves while another is about to sit down", async () => {
+  it("keeps the subscription when the last subscriber leaves while another is about to be attached", async () => {
     const source = new Memory();
     const hub = new Hub(source, (message) => Buffer.from(message));
-    const first = hub.join("a");
-    first.sit(member());
-    const second = hub.join("a");
-    first.leave();
-    await second.ready;
-    const late = member();
-    second.sit(late);
+    const first = hub.subscribe("a");
+    first.attach(subscriber());
+    const second = hub.subscribe("a");
+    first.unsubscribe();
+    await second.confirmed;
+    const late = subscriber();
+    second.attach(late);
     source.publish("a", "x");
     await turn();
     assert.deepEqual([late.writes, source.subscribed], [["x"], 1]);
-    second.leave();
+    second.unsubscribe();
     assert.deepEqual(source.topics(), []);
   });
 
-  it("is subscribed to exactly the topics that have a seat, after any joins and leaves", () => {
+  it("is subscribed to exactly the topics that have a subscription, after any coming and going", () => {
     const step = fc.record({
       topic: fc.constantFrom("a", "b", "c"),
-      leave: fc.nat(),
-      join: fc.boolean(),
+      choice: fc.nat(),
+      come: fc.boolean(),
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const source = new Memory();
         const hub = new Hub(source, (message) => Buffer.from(message));
-        const seats: { topic: string; seat: Seat }[] = [];
-        for (const { topic, leave, join } of steps) {
-          if (join) {
-            const seat = hub.join(topic);
-            if (leave % 2 === 0) seat.sit(member());
-            seats.push({ topic, seat });
-          } else if (seats.length > 0) {
-            const [gone] = seats.splice(leave % seats.length, 1);
-            gone?.seat.leave();
-            gone?.seat.leave();
+        const open: { topic: string; subscription: HubSubscription }[] = [];
+        for (const { topic, choice, come } of steps) {
+          if (come) {
+            const subscription = hub.subscribe(topic);
+            if (choice % 2 === 0) subscription.attach(subscriber());
+            open.push({ topic, subscription });
+          } else if (open.length > 0) {
+            const [gone] = open.splice(choice % open.length, 1);
+            gone?.subscription.unsubscribe();
+            gone?.subscription.unsubscribe();
           }
-          assert.deepEqual(source.topics(), [...new Set(seats.map((each) => each.topic))].sort());
+          assert.deepEqual(source.topics(), [...new Set(open.map((each) => each.topic))].sort());
           assert.equal(hub.topicCount, source.topics().length);
         }
       }),

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-
 import { eventually } from "../../support/eventually.ts";
 import { Client, startGateway } from "../../support/gateway.ts";
 

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
 import { describe, it } from "node:test";
-
+import { createHttpServer } from "../../../apps/lib/server.ts";
+import { Gateway } from "../../../apps/ws/gateway.ts";
 import { eventually } from "../../support/eventually.ts";
-import { Client, startGateway } from "../../support/gateway.ts";
+import { Client, collectingLog, startGateway } from "../../support/gateway.ts";
+import { MemoryBus } from "../../support/memory-bus.ts";
 import { handshake, RawSocket } from "../../support/raw-socket.ts";
 
 async function answer(port: number, request: string): Promise<{ status: number; head: string }> {
@@ -102,6 +106,23 @@ describe("an upgrade", () => {
       Buffer.concat([Buffer.from(handshake("/ws/a")), Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0x61])]),
     );
     assert.deepEqual(await client.received(1), ["a"]);
+  });
+
+  it("is refused with 503 when the bus takes no subscription any more", async () => {
+    const bus = new MemoryBus();
+    bus.closed = true;
+    const { log } = collectingLog();
+    const gateway = new Gateway({ bus, log, signal: new AbortController().signal });
+    const server = createHttpServer(gateway.handler);
+    gateway.attach(server);
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const { status } = await answer(port, handshake("/ws/a"));
+    await gateway.stop(0);
+    server.close();
+    assert.equal(status, 503);
+    assert.deepEqual(gateway.counts, { websockets: 0, topics: 0 });
   });
 
   it("that the client gives up while it waits leaves nothing behind", async () => {
