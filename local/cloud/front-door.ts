@@ -19,6 +19,8 @@ import { pipeline, type Duplex } from "node:stream";
 import { requestHeaders, responseHeaders } from "./headers.ts";
 import { listenOn } from "./listen-on.ts";
 import { loopback } from "./ports.ts";
+import { broken, errorBody, rawHead, rawResponse, type Refusal } from "./refusal.ts";
+import { bodyFraming, isWebsocket, parse } from "./request.ts";
 
 /** Where a request goes, or why nowhere. */
 export type Destination =
@@ -46,15 +48,6 @@ export interface FrontDoorLimits {
 }
 
 const defaultLimits: FrontDoorLimits = { websocketMs: 3_600_000, connectMs: 5_000 };
-
-/** Paths by which the platform itself talks to an instance. */
-const platformPaths = new Set(["/_ah/start", "/_ah/stop", "/_ah/warmup", "/_ah/background"]);
-
-interface Refusal {
-  readonly status: number;
-  readonly code: string;
-  readonly message: string;
-}
 
 interface Link {
   readonly socket: Socket;
@@ -176,7 +169,8 @@ export class FrontDoor {
     outgoing.once("response", (incoming) => {
       // No websocket: the answer goes back, and the connection with it, for what a client sent
       // behind its request must not reach the instance as a request of its own.
-      client.write(rawHead(incoming.statusCode ?? 502, responseHeaders(incoming.rawHeaders)));
+      const { statusCode = 502, statusMessage, rawHeaders } = incoming;
+      client.write(rawHead(statusCode, responseHeaders(rawHeaders), statusMessage));
       pipeline(incoming, client, () => client.destroy());
     });
     outgoing.once("upgrade", (incoming, _socket, first) => {
@@ -231,58 +225,6 @@ export class FrontDoor {
   }
 }
 
-function isWebsocket(request: IncomingMessage): boolean {
-  return request.method === "GET" && request.headers.upgrade?.toLowerCase() === "websocket";
-}
-
-/** Host, path and target of a request; a refusal when they, or where its body ends, are doubtful. */
-function parse(request: IncomingMessage): { host: string; target: string; path: string } | Refusal {
-  const bad = (message: string): Refusal => ({ status: 400, code: "bad_request", message });
-  const encoding = request.headers["transfer-encoding"];
-  if (encoding !== undefined && encoding.toLowerCase() !== "chunked") {
-    return { status: 501, code: "bad_encoding", message: "Transfer-Encoding: chunked only" };
-  }
-  if (isWebsocket(request) && bodyFraming(request)[1] !== undefined) {
-    return bad("an upgrade has no body");
-  }
-  const hosts = request.rawHeaders.filter((text, i) => i % 2 === 0 && /^host$/i.test(text));
-  if (hosts.length > 1) return bad("more than one Host");
-  let host = request.headers.host ?? "";
-  let target = request.url ?? "";
-  if (!target.startsWith("/")) {
-    // The absolute form, which a server must take and which overrides Host (RFC 9112 §3.2.2).
-    const form = /^https?:\/\/([^/?#@]+)([/?].*)?$/i.exec(target);
-    if (form?.[1] === undefined) return bad("the request's target is no path");
-    host = form[1];
-    target = form[2] ?? "/";
-    if (target.startsWith("?")) target = `/${target}`;
-  }
-  if (!/^[\w.:[\]-]*$/.test(host)) return bad("the Host is no host");
-  const path = target.split("?")[0] ?? target;
-  if (platformPaths.has(plainPath(path))) {
-    return { status: 403, code: "forbidden", message: "only the platform itself may ask this" };
-  }
-  return { host, target, path };
-}
-
-/** As a lenient framework in an app would understand the path. */
-function plainPath(path: string): string {
-  let plain = path;
-  try {
-    plain = decodeURIComponent(path);
-  } catch {
-    // Not decodable: then no app takes it for a platform path either.
-  }
-  return plain.toLowerCase().replace(/\/+/g, "/").replace(/\/$/, "");
-}
-
-/** How the request's body is framed, from what the parser made of it. */
-function bodyFraming(request: IncomingMessage): string[] {
-  if (request.headers["transfer-encoding"] !== undefined) return ["Transfer-Encoding", "chunked"];
-  const length = request.headers["content-length"];
-  return length === undefined ? [] : ["Content-Length", length];
-}
-
 function send(link: Link, method: string, headers: readonly string[]): ClientRequest {
   return httpRequest({
     createConnection: () => link.socket,
@@ -320,15 +262,6 @@ function reject(response: ServerResponse, error: unknown): void {
   response.end(errorBody(refusal));
 }
 
-function broken(error: unknown): Refusal {
-  const text = error instanceof Error ? error.message : String(error);
-  return { status: 502, code: "bad_gateway", message: `the instance broke off: ${text}` };
-}
-
-function errorBody({ code, message }: Refusal): string {
-  return `${JSON.stringify({ error: { code, message } })}\n`;
-}
-
 function connected(port: number, withinMs: number): Promise<Socket | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: loopback, noDelay: true });
@@ -346,23 +279,4 @@ function connected(port: number, withinMs: number): Promise<Socket | undefined> 
       resolve(undefined);
     });
   });
-}
-
-const reasons: Readonly<Record<number, string>> = {
-  101: "Switching Protocols",
-  400: "Bad Request",
-  403: "Forbidden",
-  501: "Not Implemented",
-  502: "Bad Gateway",
-};
-
-function rawHead(status: number, headers: readonly string[]): string {
-  const lines = [`HTTP/1.1 ${status} ${reasons[status] ?? "Answer"}`];
-  for (let i = 0; i + 1 < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`);
-  if (status !== 101) lines.push("Connection: close");
-  return `${lines.join("\r\n")}\r\n\r\n`;
-}
-
-function rawResponse(status: number, headers: readonly string[], body: string): string {
-  return rawHead(status, [...headers, "Content-Length", String(Buffer.byteLength(body))]) + body;
 }
