@@ -10,7 +10,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
-
 import { apps } from "../components/lib/apps.ts";
 import { bundleApp, writeBundle } from "../components/lib/bundle.ts";
 import { median, round, table } from "./table.ts";

@@ -2,7 +2,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-
 import { median, round, table } from "./table.ts";
 
 const root = join(import.meta.dirname, "..");

@@ -10,7 +10,6 @@ import { createServer, type AddressInfo } from "node:net";
 import { platform, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-
 import { apps } from "../components/lib/apps.ts";
 import { bundleApp, writeBundle } from "../components/lib/bundle.ts";
 import { provideNatsServer, thisMachine } from "../local/tools/nats-server.ts";

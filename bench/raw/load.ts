@@ -6,7 +6,6 @@
  */
 import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
-
 import { connect } from "nats";
 
 interface Setup {
