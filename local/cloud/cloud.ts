@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Backend, Resource } from "../provider/backend.ts";
+import { lastSegment } from "../wire/values.ts";
 import { Addresses } from "./addresses.ts";
 import { FrontDoor, type FrontDoorLimits } from "./front-door.ts";
 import { Identity } from "./identity.ts";
@@ -124,7 +125,7 @@ export class LocalCloud implements Backend {
         break;
       }
       case "gcp:compute/disk:Disk":
-        await this.nats.removeDisk(inputs.lastPart(resource.id));
+        await this.nats.removeDisk(lastSegment(resource.id));
         break;
       case "gcp:storage/bucketObject:BucketObject": {
         const { bucket, name } = inputs.bucketObject(resource);

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { lastSegment } from "../wire/values.ts";
 import { listenOn } from "./listen-on.ts";
 import { loopback } from "./ports.ts";
 
@@ -47,7 +48,7 @@ export class Identity {
 
   /** @param secret id or full name */
   grant(key: string, secret: string, role: string, member: string): void {
-    this.#grants.set(key, { secretId: lastPart(secret), role, member });
+    this.#grants.set(key, { secretId: lastSegment(secret), role, member });
   }
 
   revoke(key: string): void {
@@ -184,10 +185,6 @@ export class Identity {
       payload: { data: Buffer.from(value).toString("base64") },
     });
   }
-}
-
-function lastPart(name: string): string {
-  return name.slice(name.lastIndexOf("/") + 1);
 }
 
 async function serve(

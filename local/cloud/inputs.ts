@@ -1,6 +1,7 @@
 /** What the local cloud reads of a resource's inputs; the provider has checked them already. */
 import { z } from "zod";
 import type { Resource } from "../provider/backend.ts";
+import { lastSegment } from "../wire/values.ts";
 import type { VersionSpec } from "./app-version.ts";
 import { natsConfigOf } from "./nats-translate.ts";
 import type { NatsNode } from "./nats.ts";
@@ -112,13 +113,13 @@ export function natsNode(resource: Resource): NatsNode | undefined {
   const inputs = read(instanceInputs, resource);
   const config = natsConfigOf(inputs.metadata?.["user-data"] ?? "");
   if (config === undefined) return undefined;
-  const name = inputs.name ?? lastPart(resource.id);
+  const name = inputs.name ?? lastSegment(resource.id);
   const address = inputs.networkInterfaces?.[0]?.networkIp;
   if (address === undefined) {
     throw new Error(`machine ${name} has no networkInterfaces[0].networkIp: nobody could find it`);
   }
   const disk = inputs.attachedDisks?.[0]?.source;
-  return { name, address, config, disk: disk === undefined ? undefined : lastPart(disk) };
+  return { name, address, config, disk: disk === undefined ? undefined : lastSegment(disk) };
 }
 
 export function address(resource: Resource): string | undefined {
@@ -168,10 +169,6 @@ export function secretGrant(resource: Resource): { secret: string; role: string;
     resource,
   );
   return { secret: inputs.secretId, role: inputs.role, member: inputs.member };
-}
-
-export function lastPart(name: string): string {
-  return name.slice(name.lastIndexOf("/") + 1);
 }
 
 function projectOf(resource: Resource): string {

@@ -2,18 +2,14 @@
 import { copyFile, cp, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, isAbsolute, join, normalize, resolve, sep } from "node:path";
 import { z } from "zod";
-
-/** How Pulumi's wire marks what is no plain value (`pulumi/pulumi`, sdk/go/common/resource/sig). */
-const signature = "4dabf18193072939515e22adb298388d";
-const archiveMark = "0def7320c3a5731c473e5ecbe6d01bc7";
-const assetMark = "c44067f5952c0a294b673a41bacd8c17";
+import { archiveSignature, assetSignature, signatureKey } from "../wire/values.ts";
 
 const archiveSchema = z.object({
-  [signature]: z.literal(archiveMark),
+  [signatureKey]: z.literal(archiveSignature),
   assets: z.record(z.string(), z.unknown()),
 });
 const assetSchema = z.object({
-  [signature]: z.literal(assetMark),
+  [signatureKey]: z.literal(assetSignature),
   path: z.string().optional(),
   text: z.string().optional(),
 });

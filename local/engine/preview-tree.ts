@@ -80,12 +80,18 @@ export class PreviewTree {
     const walk = (steps: readonly StepEvent[], indent: string, root: boolean): Row[] =>
       steps.flatMap((step, index) => {
         const last = index === steps.length - 1;
-        const tree = root ? step.type : `${indent}${last ? "└─ " : "├─ "}${step.type}`;
+        const type = shortType(step.type);
+        const tree = root ? type : `${indent}${last ? "└─ " : "├─ "}${type}`;
         const below = root ? "" : `${indent}${last ? "   " : "│  "}`;
         return [{ tree, step }, ...walk(children(step.urn), below, false)];
       });
     return walk(children(undefined), "", true);
   }
+}
+
+/** As the pulumi CLI shows it: `gcp:storage/bucket:Bucket` is `gcp:storage:Bucket`. */
+function shortType(type: string): string {
+  return type.replace(/^([^:]+):([^:/]+)\/[^:]+:/, "$1:$2:");
 }
 
 interface Row {

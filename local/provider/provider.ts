@@ -10,6 +10,7 @@ import type {
   ReadResult,
   UpdateResult,
 } from "@pulumi/pulumi/provider/index.js";
+import { parseUrn } from "../wire/urn.ts";
 import type { Backend, Props, Resource } from "./backend.ts";
 import { Registry } from "./registry.ts";
 import { declared } from "./types/declared.ts";
@@ -178,8 +179,7 @@ function named(urn: string, type: ResourceType, olds: Props, news: Props): Props
   const property = type.deletedFirst.whenGiven;
   if (news[property] !== undefined && news[property] !== null) return news;
   const kept = asList(olds[defaultsKey]).includes(property) ? olds[property] : undefined;
-  const logicalName = urn.slice(urn.lastIndexOf("::") + 2);
-  const made = kept ?? `${logicalName}-${randomBytes(4).toString("hex").slice(0, 7)}`;
+  const made = kept ?? `${parseUrn(urn).name}-${randomBytes(4).toString("hex").slice(0, 7)}`;
   return { ...news, [property]: made, [defaultsKey]: [property] };
 }
 
@@ -261,8 +261,7 @@ function given(outs: Props): Record<string, unknown> {
 }
 
 function typeOf(urn: string): string {
-  const qualified = urn.split("::")[2] ?? "";
-  return qualified.slice(qualified.lastIndexOf("$") + 1);
+  return parseUrn(urn).type;
 }
 
 function knownType(token: string): ResourceType {

@@ -2,7 +2,7 @@
 import { isObject, revealSecrets, unknownValue } from "../wire/values.ts";
 import type { Props } from "./backend.ts";
 
-export { isObject, same } from "../wire/values.ts";
+export { isObject, lastSegment, same } from "../wire/values.ts";
 
 export function isUnknown(value: unknown): boolean {
   return value === unknownValue;
@@ -45,9 +45,4 @@ export function listAt(value: unknown, path: string): readonly unknown[] {
 export function objectAt(value: unknown, path: string): Props {
   const found = at(value, path);
   return isObject(found) ? found : {};
-}
-
-/** The last part of a path, id or link: resources are referred to in all of these forms. */
-export function lastSegment(reference: string): string {
-  return reference.slice(reference.lastIndexOf("/") + 1);
 }

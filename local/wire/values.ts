@@ -6,10 +6,11 @@ export type Json = Readonly<Record<string, unknown>>;
 /** What a preview sends for a value that only an update can know. */
 export const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
-const signatureKey = "4dabf18193072939515e22adb298388d";
-const secretSignature = "1b47061264138c4ac30d75fd1eb44270";
-const assetSignature = "c44067f5952c0a294b673a41bacd8c17";
-const archiveSignature = "0def7320c3a5731c473e5ecbe6d01bc7";
+/** Marks an object that is no plain value (pulumi/pulumi, sdk/go/common/resource/sig). */
+export const signatureKey = "4dabf18193072939515e22adb298388d";
+export const secretSignature = "1b47061264138c4ac30d75fd1eb44270";
+export const assetSignature = "c44067f5952c0a294b673a41bacd8c17";
+export const archiveSignature = "0def7320c3a5731c473e5ecbe6d01bc7";
 
 export function isObject(value: unknown): value is Json {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -101,4 +102,9 @@ export function readable(value: unknown, showPath: (path: string) => string): un
     case "plain":
       return body;
   }
+}
+
+/** The last part of a path, id or link: resources are referred to in all of these forms. */
+export function lastSegment(reference: string): string {
+  return reference.slice(reference.lastIndexOf("/") + 1);
 }

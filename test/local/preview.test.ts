@@ -30,7 +30,7 @@ describe("npm run preview", () => {
     assert.equal(code, 0, stdout + stderr);
     assert.match(stdout, /^Previewing update \(dev\):/);
     assert.match(stdout, /\+ {2}pulumi:pulumi:Stack +appengine-realtime-dev +create/);
-    assert.match(stdout, /├─ gcp:appengine\/application:Application +app-application +create/);
+    assert.match(stdout, /├─ gcp:appengine:Application +app-application +create/);
     assert.match(stdout, /Resources:\n +\+ \d+ to create$/m);
   });
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { recordGraph } from "../../local/record.ts";
+import { archiveSignature, assetSignature, signatureKey } from "../../local/wire/values.ts";
 import { fixtures } from "../support/engine.ts";
 
 const root = join(fixtures, "small");
@@ -55,10 +56,10 @@ describe("recording a program", () => {
 
   it("shows the paths of assets relative to the project", async () => {
     const archive = {
-      "4dabf18193072939515e22adb298388d": "0def7320c3a5731c473e5ecbe6d01bc7",
+      [signatureKey]: archiveSignature,
       assets: {
         "index.ts": {
-          "4dabf18193072939515e22adb298388d": "c44067f5952c0a294b673a41bacd8c17",
+          [signatureKey]: assetSignature,
           path: join(fixtures, "declared", "index.ts"),
         },
       },

@@ -11,6 +11,7 @@ import { LocalCloud, type LocalCloudOptions } from "../../../local/cloud/cloud.t
 import { createLogs } from "../../../local/cloud/logs.ts";
 import type { Resource } from "../../../local/provider/backend.ts";
 import { provideNatsServer, thisMachine } from "../../../local/tools/nats-server.ts";
+import { archiveSignature, assetSignature, signatureKey } from "../../../local/wire/values.ts";
 import { eventually } from "../../support/eventually.ts";
 
 export const project = "local-project";
@@ -79,12 +80,12 @@ export function resource(type: string, name: string, inputs: Record<string, unkn
 }
 
 export const archive = (assets: Record<string, unknown>): Record<string, unknown> => ({
-  "4dabf18193072939515e22adb298388d": "0def7320c3a5731c473e5ecbe6d01bc7",
+  [signatureKey]: archiveSignature,
   assets,
 });
 
 export const fileAsset = (path: string): Record<string, unknown> => ({
-  "4dabf18193072939515e22adb298388d": "c44067f5952c0a294b673a41bacd8c17",
+  [signatureKey]: assetSignature,
   path,
 });
 

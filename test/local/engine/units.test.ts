@@ -10,7 +10,14 @@ import { keepOld, parsePath } from "../../../local/engine/paths.ts";
 import type { AliasSpec, Registration } from "../../../local/engine/registration.ts";
 import type { ResourceState } from "../../../local/engine/types.ts";
 import { makeUrn, parseUrn } from "../../../local/wire/urn.ts";
-import { readable, same } from "../../../local/wire/values.ts";
+import {
+  assetSignature,
+  readable,
+  same,
+  secretSignature,
+  signatureKey,
+  unknownValue,
+} from "../../../local/wire/values.ts";
 
 const registration: Registration = {
   ...{ type: "t:m:T", name: "web-topic", custom: true, inputs: {}, protect: false },
@@ -70,8 +77,8 @@ describe("property paths", () => {
 });
 
 describe("wire values", () => {
-  const key = "4dabf18193072939515e22adb298388d";
-  const asset = "c44067f5952c0a294b673a41bacd8c17";
+  const key = signatureKey;
+  const asset = assetSignature;
 
   it("are compared by the hash of assets, not by their paths", () => {
     const one = { [key]: asset, path: "/a", hash: "1" };
@@ -82,9 +89,9 @@ describe("wire values", () => {
   });
 
   it("are shown with their unknowns, secrets and assets named", () => {
-    const secret = { [key]: "1b47061264138c4ac30d75fd1eb44270", value: "x" };
+    const secret = { [key]: secretSignature, value: "x" };
     const value = {
-      ...{ secret, unknown: "04da6b54-80e4-46f7-96ec-b56ff0331ba9" },
+      ...{ secret, unknown: unknownValue },
       file: { [key]: asset, path: "/r/a", __pulumiAsset: true },
     };
     assert.deepEqual(

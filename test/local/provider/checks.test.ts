@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { recordOnly } from "../../../local/provider/backend.ts";
 import { createProvider } from "../../../local/provider/provider.ts";
+import { secretSignature, signatureKey, unknownValue } from "../../../local/wire/values.ts";
 
 const provider = createProvider(
   { project: "demo-project", region: "us-central1", defaultHostname: "localhost" },
   recordOnly,
 );
-const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+const unknown = unknownValue;
 
 async function problemsOf(type: string, inputs: Record<string, unknown>): Promise<string[]> {
   const urn = `urn:pulumi:test::test::${type}::name`;
@@ -422,7 +423,7 @@ describe("the provider's check", () => {
 
   it("looks through secrets and hands them on as they are", async () => {
     const secret = {
-      "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
+      [signatureKey]: secretSignature,
       value: "m",
     };
     const urn = "urn:pulumi:test::test::gcp:pubsub/topic:Topic::name";

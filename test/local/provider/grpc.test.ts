@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connectProvider, type ProviderClient } from "../../../local/engine/provider-client.ts";
 import { type Recorder, startRecorder } from "../../../local/provider-process.ts";
+import { secretSignature, signatureKey } from "../../../local/wire/values.ts";
 import { hasUnknown, unknownValue } from "../../../local/wire/values.ts";
 
 /** The calls of an engine, in its order, over the wire and against the provider's own process. */
@@ -84,7 +85,7 @@ describe("the provider over gRPC", () => {
 
   it("keeps secrets in their envelopes", async () => {
     const secret = {
-      "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
+      [signatureKey]: secretSignature,
       value: "hidden",
     };
     const { id, outputs } = await provider.create(urn, {

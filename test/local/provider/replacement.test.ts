@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { recordOnly } from "../../../local/provider/backend.ts";
 import { createProvider } from "../../../local/provider/provider.ts";
+import { unknownValue } from "../../../local/wire/values.ts";
 
 /** What a change of one property does: nothing, an update, or a replacement in one of two orders. */
 type Effect = "same" | "update" | "after" | "first";
@@ -552,7 +553,7 @@ describe("a change of", () => {
   });
 
   it("an unknown value that would force a replacement is taken for one", async () => {
-    const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+    const unknown = unknownValue;
     const one = cases.find(({ type }) => type.endsWith(":StandardAppVersion"));
     assert.ok(one);
     assert.equal((await effectOf(one, "versionId", unknown)).effect, "after");
