@@ -28,7 +28,7 @@ function edit(folder: string, file: string, from: string | RegExp, to: string): 
 }
 
 suite("npm start", () => {
-  it("runs the system, deploys what changes, and ends with Ctrl-C within 5 s", async () => {
+  it("runs the system, deploys what changes, and ends with Ctrl-C", async () => {
     await using system = await System.start();
     await system.ready();
     for (const word of ["starting nats-server nats-0", "starting default v", "starting add v"]) {
@@ -49,14 +49,15 @@ suite("npm start", () => {
 
     const processes = system.processes();
     assert.ok(processes.size >= 7, "npm's shell, main, provider, keeper, NATS and three services");
-    const began = performance.now();
     system.signalGroup("SIGINT");
     // npm itself passes the signal on and then dies of it.
     await system.exitCode();
     assert.match(system.output, /^stopping …$/m);
     await system.leavesNothing(processes);
-    const ms = performance.now() - began;
-    assert.ok(ms < 5_000, `it took ${ms} ms`);
+    // Everything stopped by itself in the time that it was given; bench/cycle.ts has the seconds.
+    for (const service of ["default", "add", "ws"]) {
+      assert.match(system.output, new RegExp(`^${service} +\\| INFO stopped`, "m"), service);
+    }
   });
 
   it("deploys what was changed while it started", async () => {

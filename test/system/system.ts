@@ -10,13 +10,14 @@ import {
   rmSync,
   symlinkSync,
 } from "node:fs";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { accepts } from "../../local/cloud/ports.ts";
+import { alive } from "../support/alive.ts";
+import { repository } from "../support/checkout.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
 
-const repository = join(import.meta.dirname, "..", "..");
 const copied = [
   ...["apps", "components", "local", "index.ts", "config.ts", "package.json", "tsconfig.json"],
   ...["Pulumi.yaml", "Pulumi.local.yaml"],
@@ -134,11 +135,11 @@ export class System implements AsyncDisposable {
   /** Waits until no process of those given, no port and no temporary folder is left. */
   async leavesNothing(processes: ReadonlyMap<number, string>): Promise<void> {
     await eventually("no process is left", () => {
-      const left = [...processes].filter(([pid]) => lives(pid));
+      const left = [...processes].filter(([pid]) => alive(pid));
       if (left.length > 0) throw new Error(left.map(([pid, args]) => `${pid} ${args}`).join("\n"));
       return true;
     });
-    await eventually("nothing listens", async () => !(await listens(this.port)));
+    await eventually("nothing listens", async () => !(await accepts(this.port)));
     await eventually("no temporary folder is left", () => {
       const left = readdirSync(this.#temp).filter((name) => name.startsWith("appengine-realtime-"));
       if (left.length > 0) throw new Error(left.join(", "));
@@ -153,31 +154,9 @@ export class System implements AsyncDisposable {
       await this.exitCode();
     }
     await eventually("the processes have ended", () =>
-      [...processes.keys()].every((p) => !lives(p)),
+      [...processes.keys()].every((p) => !alive(p)),
     );
     rmSync(join(this.folder, ".."), { recursive: true, force: true });
     if (existsSync(this.folder)) throw new Error(`${this.folder} is still there`);
   }
-}
-
-function lives(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host: "127.0.0.1" });
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => {
-      resolve(false);
-    });
-  });
 }

@@ -5,16 +5,15 @@ import { join } from "node:path";
 import { describe as suite, it } from "node:test";
 import { createLogs } from "../../../local/cloud/logs.ts";
 import { accepts } from "../../../local/cloud/ports.ts";
+import { alive, gone } from "../../support/alive.ts";
 import { eventually } from "../../support/eventually.ts";
 import {
-  alive,
   archive,
   ask,
   deploy,
   describe,
   fileAsset,
   fixtureApp,
-  gone,
   moveTraffic,
   open,
   resource,

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe as suite, it } from "node:test";
 import { startKeeper } from "../../../local/cloud/keeper-client.ts";
+import { alive, gone } from "../../support/alive.ts";
 import { eventually } from "../../support/eventually.ts";
-import { alive, gone } from "./support.ts";
 
 interface Seen {
   readonly keeper: number;

@@ -3,8 +3,9 @@ import { describe as suite, it } from "node:test";
 import { connect, nkeyAuthenticator, type NatsConnection } from "nats";
 import nkeys from "nkeys.js";
 import type { Resource } from "../../../local/provider/backend.ts";
+import { alive, gone } from "../../support/alive.ts";
 import { eventually } from "../../support/eventually.ts";
-import { alive, gone, resource, startCloud, type TestCloud } from "./support.ts";
+import { resource, startCloud, type TestCloud } from "./support.ts";
 
 const pair = nkeys.createUser();
 

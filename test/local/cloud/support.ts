@@ -12,7 +12,6 @@ import { createLogs } from "../../../local/cloud/logs.ts";
 import type { Resource } from "../../../local/provider/backend.ts";
 import { provideNatsServer, thisMachine } from "../../../local/tools/nats-server.ts";
 import { archiveSignature, assetSignature, signatureKey } from "../../../local/wire/values.ts";
-import { eventually } from "../../support/eventually.ts";
 
 export const project = "local-project";
 export const account = (service: string): string => `${service}@${project}.iam.gserviceaccount.com`;
@@ -249,17 +248,4 @@ export function raw(port: number, bytes: string, quietMs = 1_000): Promise<strin
       resolve(received);
     });
   });
-}
-
-export function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-export async function gone(pid: number): Promise<void> {
-  await eventually(`process ${pid} is gone`, () => !alive(pid));
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { emptyState } from "../../../local/engine/types.ts";
 import { unknownValue } from "../../../local/wire/values.ts";
+import { alive } from "../../support/alive.ts";
 import { temporaryFolder } from "../../support/checkout.ts";
 import { type Bench, type Declaration, fixtures, named, startBench } from "../../support/engine.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -410,7 +411,7 @@ describe("the embedded engine", { concurrency: false }, () => {
     await eventually("the program to wait", () => said.includes("waiting"));
     const program = await eventually("the program to run", () => childOf(engine.pid ?? 0));
     engine.kill("SIGKILL");
-    await eventually("the program to end", () => !isAlive(program));
+    await eventually("the program to end", () => !alive(program));
   });
 
   it("never rejects: what goes wrong around the program is a problem of the result", async (t) => {
@@ -457,20 +458,11 @@ describe("the embedded engine", { concurrency: false }, () => {
     const { ok, problems } = await mortal.up([account({ description: "die" })]);
     assert.equal(ok, false);
     assert.match(problems.join(), /the provider at 127\.0\.0\.1:\d+ is gone/);
-    await eventually("the provider to be gone", () => !isAlive(mortal.pid));
+    await eventually("the provider to be gone", () => !alive(mortal.pid));
   });
 });
 
 const engineModule = new URL("../../../local/engine/engine.ts", import.meta.url).href;
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** The id of the first child of a process. */
 function childOf(pid: number): number | undefined {
