@@ -14,6 +14,10 @@ import { readUpgrade, type Refusal, refuseUpgrade } from "./upgrade.ts";
 export interface GatewayLimits extends RawEndpointLimits, BrokerLimits {
   /** The longest message that a client may send. */
   readonly maxMessageBytes: number;
+  /** How many fragments a message may have; each costs memory, an empty one too. */
+  readonly maxFragments: number;
+  /** In how many pieces, as the network delivers them, a frame may arrive; each costs memory. */
+  readonly maxBufferedChunks: number;
   /** Open websockets and those about to open. */
   readonly maxWebsockets: number;
   /** How long NATS may take to confirm a subscription before the upgrade is answered with 503. */
@@ -22,6 +26,8 @@ export interface GatewayLimits extends RawEndpointLimits, BrokerLimits {
 
 export const defaultGatewayLimits: GatewayLimits = {
   maxMessageBytes: 65_536,
+  maxFragments: 64,
+  maxBufferedChunks: 1_024,
   maxBacklogBytes: 1_048_576,
   maxUnconfirmedBytes: 8_388_608,
   maxWebsockets: 20_000,
@@ -64,6 +70,8 @@ export class Gateway {
       noServer: true,
       clientTracking: false,
       maxPayload: this.#limits.maxMessageBytes,
+      maxFragments: this.#limits.maxFragments,
+      maxBufferedChunks: this.#limits.maxBufferedChunks,
       // Compression costs eight times the CPU of a delivery, and 250 KB per socket.
       perMessageDeflate: false,
     });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { eventually } from "../../support/eventually.ts";
@@ -138,6 +139,45 @@ describe("limits of the raw endpoint", () => {
     assert.equal((await fragments.closing()).code, 1009);
     await running.bus.flush();
     assert.equal((await running.nats.counts()).messagesIn, 0);
+  });
+
+  it("takes a message of 64 fragments, and closes with 1008 at one that does not end", async () => {
+    await using running = await startGateway();
+    await using whole = await RawSocket.upgrade(running.port, "/ws/a");
+    const listener = await Client.open(running.url("a"));
+    const [begin, one, empty, last] = [0x01, 0x00, 0x00, 0x80].map((head, index) =>
+      index === 2
+        ? Buffer.from([head, 0x80, 0, 0, 0, 0])
+        : Buffer.from([head, 0x81, 0, 0, 0, 0, 0x61]),
+    ) as [Buffer, Buffer, Buffer, Buffer];
+    const more = (frame: Buffer, count: number): Buffer[] => Array<Buffer>(count).fill(frame);
+    for (const middle of [one, empty]) {
+      whole.socket.write(Buffer.concat([begin, ...more(middle, 62), last]));
+    }
+    assert.deepEqual(await listener.received(2), ["a".repeat(64), "aa"]);
+    for (const middle of [one, empty]) {
+      await using endless = await RawSocket.upgrade(running.port, "/ws/a");
+      endless.socket.write(Buffer.concat([begin, ...more(middle, 64)]));
+      await eventually("1008", () =>
+        endless.received.includes(Buffer.from([0x88, 0x02, 0x03, 0xf0])),
+      );
+      await eventually("it is gone", () => running.gateway.counts.websockets === 2);
+    }
+    assert.equal(listener.messages.length, 2);
+  });
+
+  it("closes with 1008 when a message comes in more than 1,024 pieces", async () => {
+    await using running = await startGateway();
+    await using raw = await RawSocket.upgrade(running.port, "/ws/a");
+    raw.socket.setNoDelay(true);
+    // A frame of 65,535 bytes; that some of them arrive together does not matter.
+    raw.socket.write(Buffer.from([0x81, 0xfe, 0xff, 0xff, 0, 0, 0, 0]));
+    const closed = (): boolean => raw.received.includes(Buffer.from([0x88, 0x02, 0x03, 0xf0]));
+    for (let sent = 0; sent < 65_000 && !closed(); sent += 1) {
+      raw.socket.write("a");
+      await setImmediate();
+    }
+    await eventually("1008", closed);
   });
 
   it("closes with 1003 after a binary frame, and publishes neither it nor what follows", async () => {
