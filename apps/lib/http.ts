@@ -80,7 +80,7 @@ export function onlyMethods(...allowed: readonly string[]): (request: Request) =
   };
 }
 
-/** Reads a body of JSON, at most so large; refuses any other content type with 415. */
+/** Reads a body of JSON in UTF-8, at most so large; refuses any other type or charset with 415. */
 export function jsonBody(limitBytes: number): express.RequestHandler[] {
   return [
     (request, _response, next) => {
@@ -92,10 +92,25 @@ export function jsonBody(limitBytes: number): express.RequestHandler[] {
           "the body must have the content type application/json",
         );
       }
+      // The parser would take any name that begins with utf-, and some of them mean other bytes.
+      const charsets = (request.get("content-type") ?? "").matchAll(
+        /;\s*charset\s*=\s*"?([^\s";]*)/gi,
+      );
+      if ([...charsets].some(([, charset]) => charset?.toLowerCase() !== "utf-8")) {
+        throw notPlainUtf8();
+      }
       next();
     },
     express.json({ limit: limitBytes, inflate: false, strict: false }),
   ];
+}
+
+function notPlainUtf8(): HttpError {
+  return new HttpError(
+    415,
+    "unsupported_media_type",
+    "the body must be plain JSON in UTF-8, not compressed",
+  );
 }
 
 /** Fields of a log record that tie it to its request in Cloud Logging. */
@@ -123,11 +138,7 @@ function toHttpError(error: unknown): HttpError {
       return new HttpError(413, "too_large", `the body is larger than ${String(limit)} bytes`);
     case "encoding.unsupported":
     case "charset.unsupported":
-      return new HttpError(
-        415,
-        "unsupported_media_type",
-        "the body must be plain JSON in UTF-8, not compressed",
-      );
+      return notPlainUtf8();
     case "request.aborted":
     case "request.size.invalid":
       return new HttpError(400, "incomplete_body", "the body ended before its announced length");

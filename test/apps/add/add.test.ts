@@ -63,11 +63,10 @@ describe("the add service", () => {
       const answer = await post(`${url}/api/add/${path}`, body);
       assert.deepEqual([answer.status, answer.body], [200, { res }]);
     }
+    const named = 'application/json; charset="UTF-8"';
+    assert.equal((await post(`${url}/api/add/sum`, '{"a":1,"b":2}', named)).status, 200);
     await listener.client.flush();
-    assert.deepEqual(
-      listener.received,
-      bodies.map(([, , , text]) => text),
-    );
+    assert.deepEqual(listener.received, [...bodies.map(([, , , text]) => text), "3"]);
   });
 
   it("takes the longest result however its JSON is escaped, and refuses a longer body", async () => {
@@ -101,6 +100,13 @@ describe("the add service", () => {
         415,
         "unsupported_media_type",
       ],
+      ...["utf-16le", "utf-7", "utf-32", "iso-8859-1"].map(
+        (charset): [Promise<Answer>, number, string] => [
+          post(sum, '{"a":1,"b":2}', `application/json; charset=${charset}`),
+          415,
+          "unsupported_media_type",
+        ],
+      ),
       [post(`${url}/api/add/other`, "{}"), 404, "not_found"],
       [post(`${url}/_ah/push-handlers/x`, "{}"), 404, "not_found"],
     ];
