@@ -35,7 +35,7 @@ export function readUpgrade(
     return { status: 400, code: "invalid_topic", message: problem ?? "" };
   }
   const { "sec-websocket-key": key, "sec-websocket-version": version } = request.headers;
-  if (version !== "13" && version !== "8") {
+  if (version !== "13") {
     return {
       status: 426,
       code: "unsupported_version",
