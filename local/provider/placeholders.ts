@@ -21,11 +21,9 @@ export function placeholderOutputs(
   const plain = revealSecrets(inputs);
   const given = isObject(plain) ? plain : {};
   // A name that is left out is made up by the provider from the logical one.
-  const made = known.deletedFirst;
+  const made = known.autoNamed;
   const named =
-    typeof made === "object" && given[made.whenGiven] === undefined
-      ? { ...given, [made.whenGiven]: name }
-      : given;
+    made !== undefined && given[made] === undefined ? { ...given, [made]: name } : given;
   const id = known.id(named, place);
   return { id, outputs: { ...known.computed?.(named, place, id), ...named, ...inputs } };
 }

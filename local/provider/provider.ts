@@ -13,6 +13,7 @@ import type {
 import { parseUrn } from "../wire/urn.ts";
 import type { Backend, Props, Resource } from "./backend.ts";
 import { Registry } from "./registry.ts";
+import { isPartlyUnknown } from "./types/checks.ts";
 import { declared } from "./types/declared.ts";
 import { projectNumber } from "./types/iam.ts";
 import { resourceTypes } from "./types/index.ts";
@@ -75,7 +76,7 @@ export function createProvider(options: ProviderOptions, backend: Backend): Prov
       await alone(resource, async () => {
         const before = live.get(resource.type, resource.id);
         // Where a part of the id is still unknown, nothing can be said of a conflict.
-        if (before !== undefined && type.overwrites === undefined && !resource.id.includes("?")) {
+        if (before !== undefined && type.upsert === undefined && !isPartlyUnknown(resource.id)) {
           throw new Refusal(`Error 409: ${resource.id} already exists`);
         }
         type.admit?.(resource, live, options);
@@ -132,7 +133,7 @@ export function createProvider(options: ProviderOptions, backend: Backend): Prov
       if (policy === "PREVENT") {
         throw new Refusal(`deletionPolicy is PREVENT: ${id} must not be deleted`);
       }
-      if (policy === "ABANDON" || type.farewell?.(resource, live) === "keep") return;
+      if (policy === "ABANDON" || type.onDelete?.(resource, live) === "keep") return;
       for (const gone of [...(type.alsoDeleted?.(resource, live) ?? []), resource]) {
         await backend.delete(gone);
         live.remove(gone);
@@ -175,8 +176,8 @@ function check(urn: string, olds: Props, news: Props, place: Place): CheckResult
 
 /** Makes up the name that was left out, or keeps the one that was made up before. */
 function named(urn: string, type: ResourceType, olds: Props, news: Props): Props {
-  if (typeof type.deletedFirst !== "object") return news;
-  const property = type.deletedFirst.whenGiven;
+  const property = type.autoNamed;
+  if (property === undefined) return news;
   if (news[property] !== undefined && news[property] !== null) return news;
   const kept = asList(olds[defaultsKey]).includes(property) ? olds[property] : undefined;
   const made = kept ?? `${parseUrn(urn).name}-${randomBytes(4).toString("hex").slice(0, 7)}`;
@@ -186,10 +187,9 @@ function named(urn: string, type: ResourceType, olds: Props, news: Props): Props
 function diff(token: string, olds: Props, news: Props): DiffResult {
   const type = knownType(token);
   const { changed, replaces } = compare(type, olds, news);
-  const first = type.deletedFirst;
+  const madeUp = asList(news[defaultsKey]).includes(type.autoNamed);
   const deleteBeforeReplace =
-    first === "always" ||
-    (typeof first === "object" && !asList(news[defaultsKey]).includes(first.whenGiven));
+    type.deleteBeforeReplace === "always" || (type.deleteBeforeReplace === "when named" && !madeUp);
   return {
     changes: changed.length > 0,
     replaces,
@@ -206,10 +206,12 @@ function compare(
   const outputs = reveal(olds);
   const after = without(reveal(news), [defaultsKey]);
   const before = withPlace(given(olds), outputs, after);
-  type.forbidden?.(before, after);
+  type.customizeDiff?.(before, after);
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])];
   const changed = keys
-    .filter((key) => !same(before[key], after[key]) && type.quiet?.(key, before, after) !== true)
+    .filter(
+      (key) => !same(before[key], after[key]) && type.suppressDiff?.(key, before, after) !== true,
+    )
     .sort();
   const replaces = [
     ...type.replaces.filter((path) => !same(at(before, path), at(after, path))),

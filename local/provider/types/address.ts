@@ -17,7 +17,8 @@ export const address: Types = {
       ...["name", "project", "region", "description", "address", "purpose", "subnetwork"],
       ...["addressType", "network", "networkTier", "prefixLength"],
     ],
-    deletedFirst: { whenGiven: "name" },
+    autoNamed: "name",
+    deleteBeforeReplace: "when named",
     check: (inputs, report) => {
       computeName(inputs, report);
       labels(inputs, report);
@@ -35,7 +36,7 @@ export const address: Types = {
       users: [],
     }),
     admit: admitAddress,
-    farewell: (resource, live) => {
+    onDelete: (resource, live) => {
       const address = textAt(resource.inputs, "address");
       const user = live.find(instance, ({ inputs }) =>
         listAt(inputs, "networkInterfaces").some(

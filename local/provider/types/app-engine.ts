@@ -38,7 +38,7 @@ function cloudHostname(project: string, location: string | undefined): string {
 export const appEngine: Types = {
   [application]: {
     replaces: [],
-    forbidden: (before, after) => {
+    customizeDiff: (before, after) => {
       const [from, to] = [before["locationId"], after["locationId"]];
       if (from !== to && !isUnknown(to)) {
         throw new Refusal("locationId: Cannot change location_id once the resource is created.");
@@ -74,11 +74,11 @@ export const appEngine: Types = {
       urlDispatchRules: [],
       authDomain: textAt(inputs, "authDomain") ?? "gmail.com",
     }),
-    farewell: () => "keep",
+    onDelete: () => "keep",
   },
   [split]: {
     replaces: [],
-    overwrites: true,
+    upsert: true,
     check: checkSplit,
     id: (inputs, place) => `apps/${projectOf(inputs, place)}/services/${name(inputs, "service")}`,
     admit: (resource, live) => {
@@ -92,11 +92,11 @@ export const appEngine: Types = {
         }
       }
     },
-    farewell: () => "keep",
+    onDelete: () => "keep",
   },
   "gcp:appengine/serviceNetworkSettings:ServiceNetworkSettings": {
     replaces: [],
-    overwrites: true,
+    upsert: true,
     check: (inputs, report) => {
       oneOf(
         inputs,
@@ -114,11 +114,11 @@ export const appEngine: Types = {
     admit: (resource, live) => {
       serviceMustExist(name(resource.inputs, "service"), live);
     },
-    farewell: () => "keep",
+    onDelete: () => "keep",
   },
   "gcp:appengine/applicationUrlDispatchRules:ApplicationUrlDispatchRules": {
     replaces: ["project"],
-    overwrites: true,
+    upsert: true,
     check: checkDispatchRules,
     id: projectOf,
     admit: (resource, live) => {

@@ -86,9 +86,16 @@ export function grant(inputs: Props, report: Report): void {
   }
 }
 
+/** Stands in an id for what a preview does not know yet; no name of the cloud may hold it. */
+const unknownPart = "?";
+
+export function isPartlyUnknown(id: string): boolean {
+  return id.includes(unknownPart);
+}
+
 export function grantId(resource: string): (inputs: Props) => string {
   return (inputs) =>
-    [resource, "role", "member"].map((key) => textAt(inputs, key) ?? "?").join("/");
+    [resource, "role", "member"].map((key) => textAt(inputs, key) ?? unknownPart).join("/");
 }
 
 /** A deterministic `etag`: the cloud's changes with the policy, and nobody may rely on it. */
@@ -199,5 +206,5 @@ export function regionOf(inputs: Props, place: Place): string {
 }
 
 export function name(inputs: Props, key = "name"): string {
-  return textAt(inputs, key) ?? "?";
+  return textAt(inputs, key) ?? unknownPart;
 }

@@ -20,7 +20,7 @@ import { Refusal, type Place, type Report, type Types } from "./type.ts";
 const disk = "gcp:compute/disk:Disk";
 const instance = "gcp:compute/instance:Instance";
 const policy = "gcp:compute/resourcePolicy:ResourcePolicy";
-const whenNamed = { whenGiven: "name" } as const;
+const whenNamed = { autoNamed: "name", deleteBeforeReplace: "when named" } as const;
 
 function zoneOf(inputs: Props, place: Place): string {
   return textAt(inputs, "zone") ?? `${place.region}-b`;
@@ -41,7 +41,7 @@ export const compute: Types = {
       const [from, to] = [numberAt(before, "size"), numberAt(after, "size")];
       return from !== undefined && to !== undefined && to < from ? ["size"] : [];
     },
-    deletedFirst: whenNamed,
+    ...whenNamed,
     check: (inputs, report) => {
       computeName(inputs, report);
       labels(inputs, report);
@@ -57,7 +57,7 @@ export const compute: Types = {
       size: numberAt(inputs, "size") ?? 10,
       users: [],
     }),
-    farewell: (resource, live) => {
+    onDelete: (resource, live) => {
       refuseInUse("disk", resource, live, [[instance, "attachedDisks.*.source"]]);
       return "delete";
     },
@@ -67,7 +67,7 @@ export const compute: Types = {
       ...["name", "project", "zone", "metadataStartupScript", "hostname", "description"],
       ...["bootDisk.initializeParams.image", "bootDisk.source", "scheduling.preemptible"],
     ],
-    deletedFirst: whenNamed,
+    ...whenNamed,
     check: checkInstance,
     id: zonal("instances"),
     computed: (inputs, place, id) => ({
@@ -103,7 +103,7 @@ export const compute: Types = {
         }
       });
     },
-    farewell: (resource) => {
+    onDelete: (resource) => {
       if (resource.inputs["deletionProtection"] === true) {
         throw new Refusal(
           `Invalid resource usage: 'Resource cannot be deleted if it's protected against deletion.' (deletionProtection of ${resource.id})`,
@@ -114,7 +114,7 @@ export const compute: Types = {
   },
   [policy]: {
     replaces: ["name", "project", "region", "description", "groupPlacementPolicy"],
-    deletedFirst: whenNamed,
+    ...whenNamed,
     check: (inputs, report) => {
       computeName(inputs, report);
     },
@@ -124,7 +124,7 @@ export const compute: Types = {
   },
   "gcp:compute/diskResourcePolicyAttachment:DiskResourcePolicyAttachment": {
     replaces: ["name", "project", "zone", "disk"],
-    deletedFirst: whenNamed,
+    ...whenNamed,
     id: (inputs, place) =>
       `${projectOf(inputs, place)}/${zoneOf(inputs, place)}/${name(inputs, "disk")}/${name(inputs)}`,
     admit: (resource, live) => {

@@ -16,9 +16,10 @@ export const connector: Types = {
         return from !== undefined && to !== undefined && to < from;
       }),
     // What the program stops to say, the cloud keeps.
-    quiet: (property, _before, after) =>
+    suppressDiff: (property, _before, after) =>
       /^(min|max)(Instances|Throughput)$/.test(property) && after[property] === undefined,
-    deletedFirst: { whenGiven: "name" },
+    autoNamed: "name",
+    deleteBeforeReplace: "when named",
     check: checkConnector,
     id: (inputs, place) =>
       `projects/${projectOf(inputs, place)}/locations/${regionOf(inputs, place)}/connectors/${name(inputs)}`,

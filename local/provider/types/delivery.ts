@@ -61,7 +61,7 @@ export const delivery: Types = {
   },
   "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": {
     replaces: ["project", "location", "repository", "role", "member", "condition"],
-    overwrites: true,
+    upsert: true,
     check: grant,
     id: grantId("repository"),
     computed: grantOutputs,
@@ -69,7 +69,7 @@ export const delivery: Types = {
   },
   "gcp:compute/subnetworkIAMMember:SubnetworkIAMMember": {
     replaces: ["project", "region", "subnetwork", "role", "member", "condition"],
-    overwrites: true,
+    upsert: true,
     check: grant,
     id: (inputs, place) => `${regionOf(inputs, place)}/${grantId("subnetwork")(inputs)}`,
     computed: grantOutputs,
@@ -77,7 +77,8 @@ export const delivery: Types = {
   },
   "gcp:cloudbuild/trigger:Trigger": {
     replaces: ["project", "location"],
-    deletedFirst: { whenGiven: "name" },
+    autoNamed: "name",
+    deleteBeforeReplace: "when named",
     check: (inputs, report) => {
       matches(
         inputs,
@@ -106,7 +107,8 @@ export const delivery: Types = {
   },
   "gcp:logging/metric:Metric": {
     replaces: [],
-    deletedFirst: { whenGiven: "name" },
+    autoNamed: "name",
+    deleteBeforeReplace: "when named",
     check: (inputs, report) => {
       matches(
         inputs,

@@ -10,7 +10,8 @@ import type { Report, Types } from "./type.ts";
 export const firewall: Types = {
   "gcp:compute/firewall:Firewall": {
     replaces: ["name", "project", "direction"],
-    deletedFirst: { whenGiven: "name" },
+    autoNamed: "name",
+    deleteBeforeReplace: "when named",
     check: checkFirewall,
     id: global("firewalls"),
     computed,

@@ -29,7 +29,8 @@ const poolRule = "4–32 lowercase letters, digits or hyphens, not beginning wit
 export const iam: Types = {
   [account]: {
     replaces: ["accountId", "project"],
-    deletedFirst: { whenGiven: "accountId" },
+    autoNamed: "accountId",
+    deleteBeforeReplace: "when named",
     check: (inputs, report) => {
       matches(
         inputs,
@@ -55,8 +56,8 @@ export const iam: Types = {
   },
   "gcp:projects/iAMMember:IAMMember": {
     replaces: ["project", "role", "member", "condition"],
-    deletedFirst: "always",
-    overwrites: true,
+    deleteBeforeReplace: "always",
+    upsert: true,
     check: grant,
     id: grantId("project"),
     computed: grantOutputs,
@@ -64,7 +65,7 @@ export const iam: Types = {
   },
   "gcp:serviceaccount/iAMMember:IAMMember": {
     replaces: ["serviceAccountId", "role", "member", "condition"],
-    overwrites: true,
+    upsert: true,
     check: (inputs, report) => {
       grant(inputs, report);
       matches(
@@ -129,7 +130,7 @@ export const iam: Types = {
   },
   "gcp:projects/service:Service": {
     replaces: ["service", "project"],
-    overwrites: true,
+    upsert: true,
     check: (inputs, report) => {
       matches(
         inputs,
@@ -140,11 +141,11 @@ export const iam: Types = {
       );
     },
     id: (inputs, place) => `${projectOf(inputs, place)}/${name(inputs, "service")}`,
-    farewell: (resource) => (resource.inputs["disableOnDestroy"] === true ? "delete" : "keep"),
+    onDelete: (resource) => (resource.inputs["disableOnDestroy"] === true ? "delete" : "keep"),
   },
   "gcp:projects/serviceIdentity:ServiceIdentity": {
     replaces: ["service", "project"],
-    overwrites: true,
+    upsert: true,
     id: (inputs, place) =>
       `projects/${projectOf(inputs, place)}/services/${name(inputs, "service")}`,
     computed: (inputs, place) => {
@@ -152,7 +153,7 @@ export const iam: Types = {
       const email = `service-${projectNumber(projectOf(inputs, place))}@gcp-sa-${service}.iam.gserviceaccount.com`;
       return { email, member: `serviceAccount:${email}` };
     },
-    farewell: () => "keep",
+    onDelete: () => "keep",
   },
 };
 

@@ -27,7 +27,8 @@ const pubsubRule = "3–255 letters, digits or -_.~+%, beginning with a letter a
 export const messaging: Types = {
   [topic]: {
     replaces: ["name", "project"],
-    deletedFirst: { whenGiven: "name" },
+    autoNamed: "name",
+    deleteBeforeReplace: "when named",
     check: (inputs, report) => {
       matches(inputs, "name", pubsubName, `a topic name: ${pubsubRule}`, report);
       labels(inputs, report);
@@ -37,14 +38,15 @@ export const messaging: Types = {
   },
   [subscription]: {
     replaces: ["name", "project", "topic", "filter", "enableMessageOrdering"],
-    deletedFirst: { whenGiven: "name" },
+    autoNamed: "name",
+    deleteBeforeReplace: "when named",
     check: checkSubscription,
     id: (inputs, place) => `projects/${projectOf(inputs, place)}/subscriptions/${name(inputs)}`,
     admit: admitSubscription,
   },
   "gcp:pubsub/topicIAMMember:TopicIAMMember": {
     replaces: ["project", "topic", "role", "member", "condition"],
-    overwrites: true,
+    upsert: true,
     check: grant,
     id: grantId("topic"),
     computed: grantOutputs,
@@ -52,7 +54,7 @@ export const messaging: Types = {
   },
   "gcp:pubsub/subscriptionIAMMember:SubscriptionIAMMember": {
     replaces: ["project", "subscription", "role", "member", "condition"],
-    overwrites: true,
+    upsert: true,
     check: grant,
     id: grantId("subscription"),
     computed: grantOutputs,
@@ -64,7 +66,8 @@ export const messaging: Types = {
   },
   [secret]: {
     replaces: ["secretId", "project", "replication"],
-    deletedFirst: { whenGiven: "secretId" },
+    autoNamed: "secretId",
+    deleteBeforeReplace: "when named",
     check: (inputs, report) => {
       matches(
         inputs,
@@ -87,7 +90,7 @@ export const messaging: Types = {
       project: projectOf(inputs, place),
       createTime: "2026-01-01T00:00:00Z",
     }),
-    farewell: (resource) => {
+    onDelete: (resource) => {
       if (resource.inputs["deletionProtection"] === true) {
         throw new Refusal(
           `cannot destroy secret ${resource.id} without setting deletionProtection=false`,
@@ -99,7 +102,7 @@ export const messaging: Types = {
   "gcp:secretmanager/secretVersion:SecretVersion": {
     replaces: ["secret", "secretData", "secretDataWoVersion"],
     // Write-only: a new value is sent with a new secretDataWoVersion, never by itself.
-    quiet: (property) => property === "secretDataWo",
+    suppressDiff: (property) => property === "secretDataWo",
     check: (inputs, report) => {
       if (inputs["secretData"] === undefined && inputs["secretDataWo"] === undefined) {
         report("secretData", "one of secretData and secretDataWo must be given");
@@ -114,7 +117,7 @@ export const messaging: Types = {
       name: id,
       version: String(numberAt(inputs, "secretDataWoVersion") ?? 1),
     }),
-    overwrites: true,
+    upsert: true,
     admit: (resource, live) => {
       const given = textAt(resource.inputs, "secret");
       mustExist(live, secret, given, `secret: Secret [${String(given)}] not found.`);
@@ -122,7 +125,7 @@ export const messaging: Types = {
   },
   "gcp:secretmanager/secretIamMember:SecretIamMember": {
     replaces: ["project", "secretId", "role", "member", "condition"],
-    overwrites: true,
+    upsert: true,
     check: grant,
     id: grantId("secretId"),
     computed: grantOutputs,

@@ -25,12 +25,12 @@ import type { Types } from "./type.ts";
 const router = "gcp:compute/router:Router";
 const flexibleToken = "gcp:appengine/flexibleAppVersion:FlexibleAppVersion";
 const instanceToken = "gcp:compute/instance:Instance";
-const whenNamed = { whenGiven: "name" } as const;
+const whenNamed = { autoNamed: "name", deleteBeforeReplace: "when named" } as const;
 
 export const network: Types = {
   [networkToken]: {
     replaces: ["name", "project", "description", "autoCreateSubnetworks"],
-    deletedFirst: whenNamed,
+    ...whenNamed,
     check: (inputs, report) => {
       computeName(inputs, report);
       inRange(inputs, "mtu", 1300, 8896, report);
@@ -44,7 +44,7 @@ export const network: Types = {
       gatewayIpv4: "",
       project: projectOf(inputs, place),
     }),
-    farewell: (resource, live) => {
+    onDelete: (resource, live) => {
       refuseInUse("network", resource, live, [
         [subnetworkToken, "network"],
         ["gcp:compute/firewall:Firewall", "network"],
@@ -64,7 +64,7 @@ export const network: Types = {
       if (from === to || outer === undefined || inner === undefined) return [];
       return encloses(outer, inner) ? [] : ["ipCidrRange"];
     },
-    deletedFirst: whenNamed,
+    ...whenNamed,
     check: (inputs, report) => {
       computeName(inputs, report);
       range(inputs, "ipCidrRange", report, 29);
@@ -80,7 +80,7 @@ export const network: Types = {
       networkMustExist(resource, live);
       refuseOverlap(resource, live);
     },
-    farewell: (resource, live) => {
+    onDelete: (resource, live) => {
       refuseInUse("subnetwork", resource, live, [
         ["gcp:compute/address:Address", "subnetwork"],
         [instanceToken, "networkInterfaces.*.subnetwork"],
@@ -92,21 +92,21 @@ export const network: Types = {
   },
   [router]: {
     replaces: ["name", "project", "region", "network"],
-    deletedFirst: whenNamed,
+    ...whenNamed,
     check: (inputs, report) => {
       computeName(inputs, report);
     },
     id: regional("routers"),
     computed,
     admit: networkMustExist,
-    farewell: (resource, live) => {
+    onDelete: (resource, live) => {
       refuseInUse("router", resource, live, [["gcp:compute/routerNat:RouterNat", "router"]]);
       return "delete";
     },
   },
   "gcp:compute/routerNat:RouterNat": {
     replaces: ["name", "project", "region", "router"],
-    deletedFirst: whenNamed,
+    ...whenNamed,
     check: (inputs, report) => {
       computeName(inputs, report);
       oneOf(inputs, "natIpAllocateOption", ["AUTO_ONLY", "MANUAL_ONLY"], report);
@@ -135,7 +135,7 @@ export const network: Types = {
   },
   "gcp:compute/route:Route": {
     replaces: ["name", "project", "network", "destRange", "priority", "tags", "description"],
-    deletedFirst: whenNamed,
+    ...whenNamed,
     check: (inputs, report) => {
       computeName(inputs, report);
     },

@@ -20,7 +20,8 @@ const object = "gcp:storage/bucketObject:BucketObject";
 export const storage: Types = {
   [bucket]: {
     replaces: ["name", "project", "location", "customPlacementConfig", "hierarchicalNamespace"],
-    deletedFirst: { whenGiven: "name" },
+    autoNamed: "name",
+    deleteBeforeReplace: "when named",
     check: (inputs, report) => {
       matches(
         inputs,
@@ -45,7 +46,7 @@ export const storage: Types = {
       project: projectOf(inputs, place),
       storageClass: textAt(inputs, "storageClass") ?? "STANDARD",
     }),
-    farewell: (resource, live) => {
+    onDelete: (resource, live) => {
       const content = live.find(object, ({ inputs }) => inputs["bucket"] === resource.id);
       if (content !== undefined && resource.inputs["forceDestroy"] !== true) {
         throw new Refusal(`The bucket you tried to delete is not empty: ${resource.id}`);
@@ -60,9 +61,10 @@ export const storage: Types = {
       ...["name", "bucket", "source", "content", "cacheControl", "contentType", "metadata"],
       ...["contentDisposition", "contentEncoding", "contentLanguage", "storageClass", "kmsKeyName"],
     ],
-    deletedFirst: { whenGiven: "name" },
+    autoNamed: "name",
+    deleteBeforeReplace: "when named",
     // An upload under a name that exists replaces the object's bytes.
-    overwrites: true,
+    upsert: true,
     check: (inputs, report) => {
       const key = textAt(inputs, "name");
       if (key !== undefined && (key === "" || Buffer.byteLength(key) > 1024)) {
@@ -89,7 +91,7 @@ export const storage: Types = {
   },
   "gcp:storage/bucketIAMMember:BucketIAMMember": {
     replaces: ["bucket", "role", "member", "condition"],
-    overwrites: true,
+    upsert: true,
     check: grant,
     id: grantId("bucket"),
     computed: grantOutputs,
@@ -106,7 +108,8 @@ export const storage: Types = {
   },
   "gcp:firestore/database:Database": {
     replaces: ["name", "project", "locationId", "databaseEdition", "cmekConfig"],
-    deletedFirst: { whenGiven: "name" },
+    autoNamed: "name",
+    deleteBeforeReplace: "when named",
     check: (inputs, report) => {
       matches(
         inputs,
@@ -140,7 +143,7 @@ export const storage: Types = {
       createTime: "2026-01-01T00:00:00Z",
       etag: "local",
     }),
-    farewell: (resource) => {
+    onDelete: (resource) => {
       // The provider's default for a database is to leave it alone.
       if (textAt(resource.inputs, "deletionPolicy") !== "DELETE") return "keep";
       if (resource.inputs["deleteProtectionState"] === "DELETE_PROTECTION_ENABLED") {

@@ -19,7 +19,7 @@ export class Refusal extends Error {
 }
 
 /** What becomes of the thing when the program gives it up. */
-export type Farewell =
+export type Deletion =
   /** It goes. */
   | "delete"
   /** The cloud has no such request, or the flags say that it stays. */
@@ -30,25 +30,24 @@ export interface ResourceType {
   readonly replaces: readonly string[];
   /** What replaces it only in one direction, or not at all: answers top-level properties. */
   readonly replacesWhen?: (before: Props, after: Props) => readonly string[];
-  /**
-   * Deletes the old one first when it is replaced: `always`, or when the named property was given by
-   * the program and not made up by the provider. The property is made up when it is left out.
-   */
-  readonly deletedFirst?: "always" | { readonly whenGiven: string };
+  /** The property with its name, which the provider makes up where the program leaves it out. */
+  readonly autoNamed?: string;
+  /** Deletes the old one first when it is replaced: always, or when the program gave the name. */
+  readonly deleteBeforeReplace?: "always" | "when named";
   /** True when this difference is none to the cloud's provider: the property is not looked at. */
-  readonly quiet?: (property: string, before: Props, after: Props) => boolean;
+  readonly suppressDiff?: (property: string, before: Props, after: Props) => boolean;
   /**
    * Refuses a change that the cloud's provider already refuses in a preview.
    * @throws Refusal
    */
-  readonly forbidden?: (before: Props, after: Props) => void;
+  readonly customizeDiff?: (before: Props, after: Props) => void;
   /** What can be said without looking at anything else. Unknown values pass. */
   readonly check?: (inputs: Props, report: Report, place: Place) => void;
   readonly id: (inputs: Props, place: Place) => string;
   /** What the cloud adds to the inputs. */
   readonly computed?: (inputs: Props, place: Place, id: string) => Props;
   /** True when a creation over an existing one is a change of it, and not a conflict. */
-  readonly overwrites?: true;
+  readonly upsert?: true;
   /**
    * The cloud's view of a creation or change.
    * @throws Refusal
@@ -58,7 +57,7 @@ export interface ResourceType {
    * The cloud's view of a deletion; `delete` when left out.
    * @throws Refusal
    */
-  readonly farewell?: (resource: Resource, live: Registry) => Farewell;
+  readonly onDelete?: (resource: Resource, live: Registry) => Deletion;
   /** What goes together with it, itself excluded. */
   readonly alsoDeleted?: (resource: Resource, live: Registry) => readonly Resource[];
 }

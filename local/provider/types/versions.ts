@@ -15,12 +15,12 @@ const common = {
     `apps/${projectOf(inputs, place)}/services/${name(inputs, "service")}/versions/${name(inputs, "versionId")}`,
   computed: (_inputs: Props, _place: Place, id: string): Props => ({ name: id }),
   // POSTing a version id again redeploys that version in place.
-  overwrites: true,
+  upsert: true,
   // The kind of scaling changes by another block, not by leaving this one out.
-  quiet: (property: string, _before: Props, after: Props): boolean =>
+  suppressDiff: (property: string, _before: Props, after: Props): boolean =>
     property === "automaticScaling" && after[property] === undefined,
   admit: admitVersion,
-  farewell: farewellOfVersion,
+  onDelete: onDeleteOfVersion,
   alsoDeleted: (resource: Resource, live: Registry): readonly Resource[] =>
     resource.inputs["deleteServiceOnDestroy"] === true
       ? [
@@ -62,7 +62,7 @@ function hasTraffic(version: Resource, live: Registry): boolean {
   return Number(objectAt(settings.inputs, "split.allocations")[id] ?? 0) > 0;
 }
 
-function farewellOfVersion(version: Resource, live: Registry): "keep" | "delete" {
+function onDeleteOfVersion(version: Resource, live: Registry): "keep" | "delete" {
   if (version.inputs["noopOnDestroy"] === true) return "keep";
   const service = name(version.inputs, "service");
   if (version.inputs["deleteServiceOnDestroy"] === true) {

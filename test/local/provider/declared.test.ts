@@ -52,8 +52,8 @@ describe("the table of declared properties", () => {
       for (const path of type.replaces) {
         assert.ok(known.includes(path.split(".")[0] ?? ""), `${token} has no ${path}`);
       }
-      if (typeof type.deletedFirst === "object") {
-        assert.ok(known.includes(type.deletedFirst.whenGiven), token);
+      if (type.autoNamed !== undefined) {
+        assert.ok(known.includes(type.autoNamed), token);
       }
     }
   });
