@@ -117,7 +117,7 @@ async function run(port: number, stopped: AbortController): Promise<number> {
     await follow(options, first.state, changes);
     return code;
   } finally {
-    watch.close();
+    await watch.close();
     const wanted = stopped.signal.aborted && code === 0;
     stopped.abort();
     if (wanted) say("stopping …");

@@ -1,9 +1,16 @@
 /** Notices that the program or an app changed. */
-import { watch, type FSWatcher } from "node:fs";
-import { join } from "node:path";
+import { sep } from "node:path";
+import { watch } from "chokidar";
 
-const folders = ["apps", "components"];
-export const rootFile = /^(index\.ts|config\.ts|Pulumi(\..+)?\.yaml)$/;
+/** What the program of the stack `local` is made of. Files of other stacks change nothing here. */
+export const watched = [
+  "apps",
+  "components",
+  "index.ts",
+  "config.ts",
+  "Pulumi.yaml",
+  "Pulumi.local.yaml",
+];
 /** What editors write beside a file, and what no program reads. */
 export const ignored = /(^|[/\\])(\.|#)|~$|\.(swp|tmp)$|(^|[/\\])node_modules([/\\]|$)/;
 
@@ -11,7 +18,9 @@ export const ignored = /(^|[/\\])(\.|#)|~$|\.(swp|tmp)$|(^|[/\\])node_modules([/
 export const quietMs = 150;
 
 export interface Watch {
-  close(): void;
+  /** Resolves when changes are seen from now on. */
+  readonly ready: Promise<void>;
+  close(): Promise<void>;
 }
 
 /** Gathers what changes until nothing has changed for a while. */
@@ -41,26 +50,28 @@ export class Quiet {
 }
 
 /**
- * @param onChange gets the files, relative to the root, sorted
+ * Node's own recursive watch loses a file that is replaced by a rename, as `sed -i`, git and many
+ * editors save; so a library does it.
+ *
+ * @param onChange gets the files, relative to the root with `/`, sorted
  */
 export function watchProgram(root: string, onChange: (files: readonly string[]) => void): Watch {
   const quiet = new Quiet(onChange);
-  const watchers: FSWatcher[] = folders.map((folder) =>
-    watch(join(root, folder), { recursive: true }, (_event, name) => {
-      if (name !== null && !ignored.test(name)) quiet.note(join(folder, name));
-    }),
-  );
-  watchers.push(
-    watch(root, (_event, name) => {
-      if (name !== null && rootFile.test(name)) quiet.note(name);
-    }),
-  );
+  const watcher = watch(watched, {
+    cwd: root,
+    ignoreInitial: true,
+    ignored: (path) => ignored.test(path.startsWith(root) ? path.slice(root.length + 1) : path),
+  });
+  watcher.on("all", (_event, path) => {
+    quiet.note(path.replaceAll(sep, "/"));
+  });
   // A folder that was removed (a branch was switched) is no reason to end.
-  for (const watcher of watchers) watcher.on("error", () => undefined);
+  watcher.on("error", () => undefined);
   return {
-    close() {
+    ready: new Promise((resolve) => watcher.once("ready", resolve)),
+    async close() {
       quiet.close();
-      for (const watcher of watchers) watcher.close();
+      await watcher.close();
     },
   };
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { ignored, Quiet, quietMs, rootFile, watchProgram } from "../../local/watch.ts";
+import { ignored, Quiet, quietMs, watched, watchProgram } from "../../local/watch.ts";
 import { temporaryFolder } from "../support/checkout.ts";
 import { eventually } from "../support/eventually.ts";
 
@@ -17,12 +17,8 @@ describe("watching the program", () => {
     ]) {
       assert.ok(ignored.test(name), name);
     }
-    for (const name of ["index.ts", "config.ts", "Pulumi.yaml", "Pulumi.local.yaml"]) {
-      assert.ok(rootFile.test(name), name);
-    }
-    for (const name of ["README.md", "package.json", "Pulumi.yaml~", "old-index.ts"]) {
-      assert.ok(!rootFile.test(name), name);
-    }
+    assert.ok(watched.includes("Pulumi.local.yaml"));
+    assert.ok(!watched.includes("Pulumi.dev.yaml"), "another stack's file changes nothing here");
   });
 
   it("tells many changes at once, sorted and each once, when it has been quiet", (t) => {
@@ -48,17 +44,45 @@ describe("watching the program", () => {
 
   it("sees a file of an app, of a component and of the root", async (t) => {
     const files = { "apps/add/main.ts": "", "components/x.ts": "", "index.ts": "", "notes.md": "" };
-    const root = temporaryFolder(t, files);
+    const root = temporaryFolder(t, { ...files, "Pulumi.dev.yaml": "" });
     const seen = new Set<string>();
     const watch = watchProgram(root, (changed) => {
       for (const file of changed) seen.add(file);
     });
     try {
-      for (const file of Object.keys(files)) writeFileSync(join(root, file), "changed");
+      await watch.ready;
+      for (const file of ["notes.md", "Pulumi.dev.yaml", ...Object.keys(files)]) {
+        writeFileSync(join(root, file), "changed");
+      }
       await eventually("all are told", () => seen.size >= 3);
       assert.deepEqual([...seen].sort(), ["apps/add/main.ts", "components/x.ts", "index.ts"]);
     } finally {
-      watch.close();
+      await watch.close();
+    }
+  });
+
+  it("sees every save of a file, also of one that is saved by renaming another over it", async (t) => {
+    const root = temporaryFolder(t, { "apps/add/main.ts": "", "Pulumi.local.yaml": "", sed: "" });
+    const told: string[] = [];
+    const watch = watchProgram(root, (changed) => told.push(...changed));
+    try {
+      await watch.ready;
+      for (const file of ["apps/add/main.ts", "Pulumi.local.yaml"]) {
+        for (let save = 1; save <= 4; save++) {
+          told.length = 0;
+          if (save < 4) {
+            // Another name each time, as editors choose one.
+            const beside = join(root, `.${file.replaceAll("/", "-")}.${save}`);
+            writeFileSync(beside, `content ${save}`);
+            renameSync(beside, join(root, file));
+          } else {
+            writeFileSync(join(root, file), "in place");
+          }
+          await eventually(`save ${save} of ${file} is told`, () => told.includes(file));
+        }
+      }
+    } finally {
+      await watch.close();
     }
   });
 });
