@@ -147,7 +147,7 @@ export class FrontDoor {
     client.once("close", () => this.#tunnels.delete(client));
     const link = await this.#link(request);
     if ("code" in link) {
-      client.end(rawResponse(link.status, ["Content-Type", "application/json"], errorBody(link)));
+      refuse(client, link);
       return;
     }
     client.once("close", link.leave);
@@ -164,13 +164,14 @@ export class FrontDoor {
     ]);
     client.once("close", () => instance.destroy());
     outgoing.once("error", (error) => {
-      client.end(rawResponse(502, ["Content-Type", "application/json"], errorBody(broken(error))));
+      refuse(client, broken(error));
     });
     outgoing.once("response", (incoming) => {
       // No websocket: the answer goes back, and the connection with it, for what a client sent
       // behind its request must not reach the instance as a request of its own.
       const { statusCode = 502, statusMessage, rawHeaders } = incoming;
       client.write(rawHead(statusCode, responseHeaders(rawHeaders), statusMessage));
+      client.resume();
       pipeline(incoming, client, () => client.destroy());
     });
     outgoing.once("upgrade", (incoming, _socket, first) => {
@@ -279,4 +280,16 @@ function connected(port: number, withinMs: number): Promise<Socket | undefined> 
       resolve(undefined);
     });
   });
+}
+
+/**
+ * Answers an upgrade that gets nowhere and lets go of the connection. What the client sent behind its
+ * request is read and dropped: unread, it would keep the socket open for ever.
+ */
+function refuse(client: Duplex, refusal: Refusal): void {
+  client.resume();
+  client.end(
+    rawResponse(refusal.status, ["Content-Type", "application/json"], errorBody(refusal)),
+    () => client.destroy(),
+  );
 }

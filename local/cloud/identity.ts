@@ -190,8 +190,13 @@ export class Identity {
 async function serve(
   answer: (request: IncomingMessage, response: ServerResponse) => void,
 ): Promise<{ server: Server; port: number }> {
-  const server = createServer(answer);
-  return { server, port: await listenOn(server, 0) };
+  const server = createServer((request, response) => {
+    // A page whose name was made to point here (DNS rebinding) comes with that name.
+    if (request.headers.host === `${loopback}:${port}`) answer(request, response);
+    else response.writeHead(403).end();
+  });
+  const port = await listenOn(server, 0);
+  return { server, port };
 }
 
 function json(response: ServerResponse, status: number, body: unknown): void {

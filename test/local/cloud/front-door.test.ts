@@ -219,6 +219,28 @@ suite("requests that could hide another", () => {
   });
 });
 
+suite("refused upgrades", () => {
+  const refusals = {
+    "a service without websockets": "/none",
+    "an instance that says no": "/ws/refused",
+  };
+  for (const [whose, path] of Object.entries(refusals)) {
+    it(`of ${whose} let go of a connection whose client goes on sending and never closes`, async () => {
+      const client = connect({ port: test.port, host: "127.0.0.1", allowHalfOpen: true });
+      let cut = false;
+      client.on("error", () => (cut = true)).on("close", () => (cut = true));
+      client.resume();
+      client.write(
+        `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n${"x".repeat(100_000)}`,
+      );
+      await once(client, "end");
+      // Only a connection that is closed on the other side answers what comes late with a reset.
+      await eventually("the connection is cut", () => cut || (client.write("late"), false));
+      client.destroy();
+    });
+  }
+});
+
 suite("websockets", () => {
   it("carry messages both ways and the platform's headers", async () => {
     const socket = new WebSocket(`ws://127.0.0.1:${test.port}/ws/x`, {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { request } from "node:http";
 import { after, before, describe as suite, it } from "node:test";
 import { Identity } from "../../../local/cloud/identity.ts";
 
@@ -113,5 +114,30 @@ suite("the metadata server", () => {
     assert.equal(await token(ws), first);
     now += 3_500_000;
     assert.notEqual(await token(ws), first);
+  });
+});
+
+suite("the metadata and the secrets", () => {
+  it("are not for a page whose host name was made to point here", async () => {
+    const metadata = new URL(`http://${await identity.metadataHost(add, "p")}`);
+    const ask = (url: URL, path: string, host: string): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        const { hostname, port } = url;
+        const headers = { Host: host, "Metadata-Flavor": "Google" };
+        request({ hostname, port, path, headers }, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        })
+          .once("error", reject)
+          .end();
+      });
+    const path = "/computeMetadata/v1/instance/service-accounts/default/token";
+    assert.equal(await ask(metadata, path, metadata.host), 200);
+    assert.equal(await ask(metadata, path, `rebind.example:${metadata.port}`), 403);
+    assert.equal(await ask(metadata, path, `localhost:${metadata.port}`), 403);
+    const secrets = new URL(endpoint);
+    const secret = `/v1/${name}/versions/latest:access`;
+    assert.equal(await ask(secrets, secret, secrets.host), 401);
+    assert.equal(await ask(secrets, secret, `rebind.example:${secrets.port}`), 403);
   });
 });

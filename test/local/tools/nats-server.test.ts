@@ -129,5 +129,8 @@ describe("the pinned version", () => {
 
   it("is kept outside the checkout", () => {
     assert.equal(cacheFolder({ XDG_CACHE_HOME: "/x" }), join("/x", "appengine-realtime"));
+    for (const none of ["", "relative"]) {
+      assert.equal(cacheFolder({ XDG_CACHE_HOME: none }), cacheFolder({}), `"${none}"`);
+    }
   });
 });
