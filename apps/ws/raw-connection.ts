@@ -68,12 +68,10 @@ export class RawConnection implements Subscriber, Pinged {
     });
     websocket.on("error", () => {
       // A broken frame, a text that is no UTF-8 or too long: the library closes with the right code.
-      this.#writer.end();
       this.#cutAfter(limits.closeGraceMs);
     });
     websocket.on("close", () => {
       clearTimeout(this.#cut);
-      this.#writer.end();
       options.onClose(this, this.#closing);
     });
   }
@@ -84,7 +82,8 @@ export class RawConnection implements Subscriber, Pinged {
   }
 
   write(bytes: Uint8Array): void {
-    this.#writer.write(bytes);
+    // A close frame, whoever sent it, is the last: what followed would be an error of the socket.
+    if (this.#websocket.readyState === this.#websocket.OPEN) this.#writer.write(bytes);
   }
 
   /** Asks the peer for a sign of life, gives it up when it gave none, and ends it when it is old. */
@@ -110,7 +109,6 @@ export class RawConnection implements Subscriber, Pinged {
   close(closing: Closing, graceMs = this.#limits.closeGraceMs): void {
     if (this.#closing !== undefined) return;
     this.#closing = closing;
-    this.#writer.end();
     this.#websocket.close(closing.code, closing.reason);
     // A paused socket would not see the peer's answer.
     this.#websocket.resume();

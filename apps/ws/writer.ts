@@ -25,7 +25,7 @@ export class Writer {
     this.#pieces -= 1;
   };
 
-  /** @param onOverflow called once, when the backlog would grow beyond the limit */
+  /** @param onOverflow called once, when the backlog would grow beyond the limit; then it writes no more */
   constructor(outlet: Outlet, maxBacklogBytes: number, onOverflow: () => void) {
     this.#outlet = outlet;
     this.#maxBacklogBytes = maxBacklogBytes;
@@ -45,16 +45,11 @@ export class Writer {
       return;
     }
     if (this.backlogBytes + bytesPerPiece + bytes.length > this.#maxBacklogBytes) {
-      this.end();
+      this.#ended = true;
       this.#onOverflow();
       return;
     }
     this.#pieces += 1;
     this.#outlet.write(bytes, this.#written);
-  }
-
-  /** Writes nothing from now on. */
-  end(): void {
-    this.#ended = true;
   }
 }

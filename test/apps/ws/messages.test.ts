@@ -90,6 +90,23 @@ describe("messages of the raw endpoint", () => {
     );
   });
 
+  it("do not keep a client that says goodbye among them from seeing its own code", async () => {
+    await using running = await startGateway();
+    const ends: number[] = [];
+    for (let round = 0; round < 50; round += 1) {
+      const clients = await Promise.all([1, 2, 3, 4].map(() => Client.open(running.url("a"))));
+      const publish = setInterval(() => {
+        for (let index = 0; index < 20; index += 1)
+          running.publisher.publish("t.a", "x".repeat(99));
+      }, 0);
+      await Promise.all(clients.map((client) => client.received(1)));
+      for (const client of clients) client.websocket.close(1000);
+      for (const client of clients) ends.push((await client.closing()).code);
+      clearInterval(publish);
+    }
+    assert.deepEqual(new Set(ends), new Set([1000]));
+  });
+
   it("are framed once, whatever topic names they are sent to", async () => {
     await using running = await startGateway();
     const topics = ["a.b.c", "Ünïcødé", "a/b", "%", "x".repeat(255)];

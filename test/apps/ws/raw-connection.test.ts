@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { describe, it } from "node:test";
 import { type WebSocket, WebSocketServer } from "ws";
 import { Broker } from "../../../apps/ws/broker.ts";
+import { textFrame } from "../../../apps/ws/frame.ts";
 import { defaultGatewayLimits } from "../../../apps/ws/gateway.ts";
 import { lifetimeMs, RawConnection } from "../../../apps/ws/raw-connection.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -32,6 +33,7 @@ async function open() {
   return {
     connection,
     websocket,
+    socket,
     client,
     asked: (count: number) => eventually(`${count} pings arrive`, () => pings === count),
     async [Symbol.asyncDispose]() {
@@ -65,6 +67,24 @@ describe("a raw connection", () => {
     peer.connection.ping();
     await peer.asked(2);
     assert.equal(peer.websocket.readyState, peer.websocket.OPEN);
+  });
+
+  it("writes nothing more once the peer has said goodbye", async () => {
+    await using peer = await open();
+    const errors: Error[] = [];
+    peer.socket.on("error", (error) => errors.push(error));
+    peer.client.websocket.close(1000);
+    // So it does not see the answer, and the gateway not its end.
+    peer.client.websocket.pause();
+    await eventually(
+      "the goodbye has arrived",
+      () => peer.websocket.readyState === peer.websocket.CLOSING,
+    );
+    peer.connection.write(textFrame(Buffer.from("late")));
+    peer.client.websocket.resume();
+    assert.equal((await peer.client.closing()).code, 1000);
+    await eventually("it is closed", () => peer.websocket.readyState === peer.websocket.CLOSED);
+    assert.deepEqual([errors, peer.client.messages], [[], []]);
   });
 
   it("lasts 50 to 55 minutes, each another time: less than App Engine's hour", () => {
