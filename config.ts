@@ -32,7 +32,9 @@ const flag = z.boolean({ error: "true or false" });
 const object = <T extends z.core.$ZodLooseShape>(shape: T) =>
   z.strictObject(shape, {
     error: ({ code }) =>
-      code === "invalid_type" ? `an object with ${Object.keys(shape).join(", ")}` : undefined,
+      code === "unrecognized_keys"
+        ? Object.keys(shape).join(", ")
+        : `an object with ${Object.keys(shape).join(", ")}`,
   });
 
 /**
@@ -125,7 +127,8 @@ export interface Settings extends Decoded {
  *
  * @param raw `namespace:key` → text, JSON for objects, as Pulumi hands them to a program. Keys of other
  *   namespaces than this project's are left alone, but for `gcp:project` and `gcp:region`.
- * @throws Error that lists every mistake, each with its key, the value and what is allowed
+ * @throws RunError, which ends a program without a stack trace, that lists every mistake, each with its
+ *   key, the value and what is allowed
  */
 export function decodeSettings(raw: Readonly<Record<string, string>>): Settings {
   const problems: string[] = [];
@@ -149,9 +152,9 @@ export function decodeSettings(raw: Readonly<Record<string, string>>): Settings 
   const values = decoded as Partial<Decoded>;
   problems.push(...relations(values, region));
   if (problems.length > 0) {
-    throw new Error(
-      ["The settings of this stack are wrong:", ...problems.map((p) => `  - ${p}`)].join("\n"),
-    );
+    // A seed may be anywhere that a person mistook for its place, in a key's name too.
+    const lines = problems.map((problem) => `  - ${hideSeeds(problem)}`);
+    throw new pulumi.RunError(["The settings of this stack are wrong:", ...lines].join("\n"));
   }
   const all = values as Decoded;
   return deepFreeze({
@@ -246,13 +249,22 @@ function explain(key: string, value: unknown, issue: z.core.$ZodIssue): string[]
     value,
   );
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((unknown) => `${namespace}:${path}.${unknown}: is not known`);
+    return issue.keys.map(
+      (unknown) => `${namespace}:${path}.${unknown}: is not known; allowed: ${issue.message}`,
+    );
   }
   return [`${describe(`${namespace}:${path}`, bad)}; allowed: ${issue.message}`];
 }
 
 function describe(key: string, value: unknown): string {
-  return `${key}: ${value === undefined ? "is missing" : hideSeeds(JSON.stringify(value))}`;
+  return `${key}: ${value === undefined ? "is missing" : shown(value)}`;
+}
+
+/** A value as JSON, but with its own name for each number that JSON would call null. */
+function shown(value: unknown): string {
+  const isNamed = (inner: unknown): boolean => typeof inner === "number" && !Number.isFinite(inner);
+  if (isNamed(value)) return String(value);
+  return JSON.stringify(value, (_, inner: unknown) => (isNamed(inner) ? String(inner) : inner));
 }
 
 function deepFreeze<T>(value: T): T {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import * as pulumi from "@pulumi/pulumi";
 import { createUser } from "nkeys.js";
 import { decodeSettings, namespace, readSettings } from "../../config.ts";
 
@@ -125,8 +126,7 @@ describe("settings", () => {
     decodeSettings({ ...raw(), "gcp:zone": "x", "pulumi:tags": "{}" });
   });
 
-  it("are taken from Pulumi's configuration of the running program", async () => {
-    const pulumi = await import("@pulumi/pulumi");
+  it("are taken from Pulumi's configuration of the running program", () => {
     pulumi.runtime.setAllConfig(raw({ protect: true }));
     assert.equal(readSettings().protect, true);
   });
@@ -161,6 +161,15 @@ describe("wrong settings", () => {
     );
   });
 
+  it("name a misspelt key and the key that it was meant for together", () => {
+    assert.deepEqual(
+      problemsOf({ ...raw({ location: undefined }), [`${namespace}:loaction`]: "us-central" }).map(
+        (problem) => problem.split("; allowed")[0],
+      ),
+      ["loaction: is not known", "location: is missing"],
+    );
+  });
+
   it("name every key that is missing", () => {
     const problems = problemsOf({});
     assert.deepEqual(
@@ -171,16 +180,46 @@ describe("wrong settings", () => {
 
   it("never repeat a seed", () => {
     const seed = new TextDecoder().decode(createUser().getSeed());
-    for (const natsKeys of [{ add: seed, ws: keys.ws }, { add: { seed }, ws: keys.ws }, seed]) {
-      const [problem = ""] = refused({ natsKeys });
-      assert(!problem.includes(seed) && problem.includes("a seed, which is secret"), problem);
+    const places: Record<string, unknown>[] = [
+      { natsKeys: { add: seed, ws: keys.ws } },
+      { natsKeys: { add: { seed }, ws: keys.ws } },
+      { natsKeys: seed },
+      { natsKeys: { ...keys, [seed]: "add" } },
+      { natsKeys: { ...keys, add: { [seed]: "add" } } },
+      { [seed]: "add" },
+      { nats: { ...right.nats, machineType: seed } },
+      { nats: { ...right.nats, zones: [seed] } },
+      { network: { ...right.network, natsRange: seed } },
+    ];
+    for (const changes of places) {
+      const problems = refused(changes).join("\n");
+      assert(!problems.includes(seed) && problems.includes("a seed, which is secret"), problems);
     }
   });
 
   it("include fields that nobody reads", () => {
     assert.deepEqual(
       refused({ network: { ...right.network, connecter: {} }, build: { by: "me" } }),
-      ["network.connecter: is not known", "build.by: is not known"],
+      [
+        "network.connecter: is not known; allowed: natsRange, flexRange, connector",
+        "build.by: is not known; allowed: legacyProjectNumber",
+      ],
+    );
+  });
+
+  it("show a number that is none as it is, not as the null that JSON has for it", () => {
+    const settings = raw();
+    const ws = '{"machine":{"cpu":1e999,"memoryGb":1,"diskGb":10},"scaling":[1e999]}';
+    assert.deepEqual(problemsOf({ ...settings, [`${namespace}:ws`]: ws }), [
+      "ws.machine.cpu: Infinity; allowed: a whole number",
+      'ws.scaling: ["Infinity"]; allowed: an object with minInstances, maxInstances',
+    ]);
+  });
+
+  it("end the program without a stack trace, which would hide them", () => {
+    assert.throws(
+      () => decodeSettings({}),
+      (error) => pulumi.RunError.isInstance(error),
     );
   });
 
