@@ -17,10 +17,20 @@ const zones = [
   })),
   { target: "./apps/lib/**", from: "./apps", except: ["./lib"] },
   { target: "./components/**", from: "./", except: ["./components", "./node_modules"] },
-  { target: "./policies/**", from: "./", except: ["./policies", "./node_modules"] },
   { target: "./config.ts", from: "./", except: ["./components", "./node_modules"] },
   { target: "./index.ts", from: "./", except: ["./config.ts", "./components", "./node_modules"] },
   { target: "./local/**", from: "./", except: ["./local", "./node_modules"] },
+  ...Object.entries({
+    engine: ["./process", "./wire"],
+    provider: ["./wire"],
+    cloud: ["./process", "./wire", "./provider/backend.ts"],
+    process: ["./tools/cache-folder.ts"],
+    wire: [],
+  }).map(([folder, others]) => ({
+    target: `./local/${folder}/**`,
+    from: "./local",
+    except: [`./${folder}`, ...others],
+  })),
   {
     target: "./scripts/**",
     from: "./",

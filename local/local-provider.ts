@@ -99,7 +99,7 @@ try {
     root,
     port: Number(values.port),
     logs,
-    natsServer: () => provideNatsServer(thisMachine(note)),
+    natsServer: (version) => provideNatsServer(thisMachine(note), version),
     secret,
   });
   const cloud = await starting;

@@ -21,8 +21,8 @@ export interface LocalCloudOptions {
   /** Of the front door; 0 for any free one. */
   readonly port: number;
   readonly logs: Logs;
-  /** The file of nats-server; asked for when a machine needs it. */
-  readonly natsServer: () => Promise<string>;
+  /** The file of nats-server in that version; asked for when a machine needs it. */
+  readonly natsServer: (version: string | undefined) => Promise<string>;
   /** What a secret holds; undefined when nobody gave it a value. */
   readonly secret: (secretId: string) => Promise<string | undefined>;
   readonly limits?: {

@@ -111,15 +111,20 @@ const instanceInputs = z.object({
 /** The NATS node that a machine is; undefined for a machine that is none. */
 export function natsNode(resource: Resource): NatsNode | undefined {
   const inputs = read(instanceInputs, resource);
-  const config = natsConfigOf(inputs.metadata?.["user-data"] ?? "");
+  const userData = inputs.metadata?.["user-data"] ?? "";
+  const config = natsConfigOf(userData);
   if (config === undefined) return undefined;
+  const version = /\/nats:(\d+\.\d+\.\d+)/.exec(userData)?.[1];
   const name = inputs.name ?? lastSegment(resource.id);
   const address = inputs.networkInterfaces?.[0]?.networkIp;
   if (address === undefined) {
     throw new Error(`machine ${name} has no networkInterfaces[0].networkIp: nobody could find it`);
   }
   const disk = inputs.attachedDisks?.[0]?.source;
-  return { name, address, config, disk: disk === undefined ? undefined : lastSegment(disk) };
+  return {
+    ...{ name, address, config, version },
+    disk: disk === undefined ? undefined : lastSegment(disk),
+  };
 }
 
 export function address(resource: Resource): string | undefined {

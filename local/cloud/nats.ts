@@ -17,13 +17,15 @@ export interface NatsNode {
   readonly address: string;
   /** nats-server's configuration as the machine would get it. */
   readonly config: string;
+  /** The version of its image, e.g. `2.15.1`; undefined when cloud-init names none. */
+  readonly version: string | undefined;
   /** Name of the disk with its data; undefined when the data goes with the machine. */
   readonly disk: string | undefined;
 }
 
 export interface NatsOptions {
-  /** The nats-server to run; asked for when the first node starts. */
-  readonly binary: () => Promise<string>;
+  /** The nats-server of that version; asked for when a node starts. */
+  readonly binary: (version: string | undefined) => Promise<string>;
   readonly folder: string;
   readonly addresses: Addresses;
   readonly keeper: Keeper;
@@ -73,7 +75,7 @@ export class Nats {
       storeFolder: this.#store(node),
       routePort: (address) => routePorts.get(address),
     });
-    const binary = await this.#options.binary();
+    const binary = await this.#options.binary(node.version);
     await this.#nodes.get(node.name)?.server.stop();
     await mkdir(home, { recursive: true });
     const file = join(home, "nats-server.conf");

@@ -109,9 +109,20 @@ function ways(machine: Machine): Way[] {
 
 /**
  * The path of a nats-server of the pinned version, provided on first use.
+ *
+ * @param wanted the version that a stack declares; refused when it is another than the pinned one
  * @throws Error that says what to install, when nothing on this machine can provide it.
  */
-export async function provideNatsServer(machine: Machine): Promise<string> {
+export async function provideNatsServer(
+  machine: Machine,
+  wanted: string = natsServerVersion,
+): Promise<string> {
+  if (wanted !== natsServerVersion) {
+    throw new Error(
+      `nats-server ${wanted} is declared, but the tests and the local cloud run ${natsServerVersion}: ` +
+        "change natsServerVersion and its hashes in local/tools/nats-server.ts too",
+    );
+  }
   if (await fits(machine, "nats-server")) return "nats-server";
   const cached = join(machine.cacheFolder, `nats-server-${natsServerVersion}`, exe);
   if (await fits(machine, cached)) return cached;

@@ -68,6 +68,23 @@ async function client({ cloud }: TestCloud, index = 0): Promise<NatsConnection> 
 }
 
 suite("a NATS machine", () => {
+  it("of another version than the one at hand is refused", async () => {
+    const test = await startCloud();
+    try {
+      await declareAddresses(test, 1);
+      const other = node(0, 1);
+      const metadata = other.inputs["metadata"] as Record<string, string>;
+      const userData = `${metadata["user-data"] ?? ""}\n# docker run library/nats:2.99.1@sha256:0`;
+      const inputs = { ...other.inputs, metadata: { "user-data": userData } };
+      await assert.rejects(
+        test.cloud.create({ ...other, inputs }),
+        /nats-server 2\.99\.1 is declared/,
+      );
+    } finally {
+      await test.cloud.stop();
+    }
+  });
+
   it("runs nats-server with its own configuration, where its address stands for a port here", async () => {
     await using test = await startCloud();
     await declareAddresses(test, 1);

@@ -29,7 +29,7 @@ export async function startCloud(options: Partial<LocalCloudOptions> = {}): Prom
     root: "/",
     port: 0,
     logs: createLogs({ write: (line) => lines.push(line.trimEnd()), color: false }),
-    natsServer: () => provideNatsServer(thisMachine(console.error)),
+    natsServer: (version) => provideNatsServer(thisMachine(console.error), version),
     secret: (id) => Promise.resolve(`value of ${id}`),
     ...options,
     limits: {

@@ -108,6 +108,14 @@ describe("provideNatsServer", () => {
     assert.deepEqual(await readdir(join(home, "appengine-realtime")), []);
   });
 
+  it("refuses another version than the one that is tested, and says where that is decided", async () => {
+    await assert.rejects(provideNatsServer(machine(), "2.99.1"), {
+      message:
+        `nats-server 2.99.1 is declared, but the tests and the local cloud run ${natsServerVersion}: ` +
+        "change natsServerVersion and its hashes in local/tools/nats-server.ts too",
+    });
+  });
+
   it("survives two processes that provide it at the same time", async () => {
     await go(natsServerVersion);
     const both = await Promise.all([provideNatsServer(machine()), provideNatsServer(machine())]);
