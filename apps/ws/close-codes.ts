@@ -4,6 +4,7 @@ export const closings = {
   old: { code: 1001, reason: "the connection has lasted long enough, reconnect" },
   binary: { code: 1003, reason: "only text frames are taken" },
   slow: { code: 1008, reason: "too slow: more than 1 MiB was waiting" },
+  crowded: { code: 1008, reason: "too slow: too much was waiting for all websockets together" },
   tooLarge: { code: 1009, reason: "the message is larger than NATS takes" },
   lost: { code: 1013, reason: "a message may not have been published, reconnect" },
   noBroker: { code: 1013, reason: "no connection to NATS, reconnect later" },

@@ -29,6 +29,7 @@ export const defaultGatewayLimits: GatewayLimits = {
   maxFragments: 64,
   maxBufferedChunks: 1_024,
   maxBacklogBytes: 1_048_576,
+  maxTotalBacklogBytes: 268_435_456,
   maxUnconfirmedBytes: 8_388_608,
   maxWebsockets: 20_000,
   subscribeMs: 5_000,
@@ -39,6 +40,16 @@ export const defaultGatewayLimits: GatewayLimits = {
   closeGraceMs: 5_000,
   slowGraceMs: 1_000,
 };
+
+/**
+ * What may wait for all websockets of an instance: a quarter of its memory.
+ *
+ * @param memoryMb App Engine's `GAE_MEMORY_MB`; absent or no number: the default limit
+ */
+export function totalBacklogBytes(memoryMb: string | undefined): number {
+  const bytes = (Number(memoryMb) * 1_048_576) / 4;
+  return bytes > 0 && Number.isFinite(bytes) ? bytes : defaultGatewayLimits.maxTotalBacklogBytes;
+}
 
 export interface GatewayOptions {
   readonly bus: Bus;
@@ -93,6 +104,11 @@ export class Gateway {
   /** Open websockets and the topics that are subscribed to for them. */
   get counts(): { readonly websockets: number; readonly topics: number } {
     return { websockets: this.#raw.connectionCount, topics: this.#raw.topicCount };
+  }
+
+  /** What waits for all websockets whose peers read slowly. */
+  get backlogBytes(): number {
+    return this.#raw.backlogBytes;
   }
 
   attach(server: Server): void {

@@ -1,7 +1,7 @@
 import { connectBus } from "../lib/connect.ts";
 import { readNatsSettings } from "../lib/environment.ts";
 import { runService } from "../lib/service.ts";
-import { defaultGatewayLimits, Gateway } from "./gateway.ts";
+import { defaultGatewayLimits, Gateway, totalBacklogBytes } from "./gateway.ts";
 
 /** What clients get to answer the close frame; the whole stop must fit into two seconds. */
 const closeGraceMs = 1_000;
@@ -10,6 +10,7 @@ runService({
   name: "ws",
   read: (reader) => ({
     ...readNatsSettings(reader),
+    maxTotalBacklogBytes: totalBacklogBytes(reader.optional("GAE_MEMORY_MB")),
     maxWebsockets: reader.integer("MAX_WEBSOCKETS", "how many websockets one instance holds", {
       min: 1,
       max: 1_000_000,
@@ -23,7 +24,10 @@ runService({
       log,
       signal,
       project: settings.project,
-      limits: { maxWebsockets: settings.maxWebsockets },
+      limits: {
+        maxTotalBacklogBytes: settings.maxTotalBacklogBytes,
+        maxWebsockets: settings.maxWebsockets,
+      },
     });
     return {
       handler: gateway.handler,

@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import { BusError } from "../lib/bus.ts";
+import type { BacklogBudget } from "./backlog-budget.ts";
 import type { Broker } from "./broker.ts";
 import { type Closing, closings } from "./close-codes.ts";
 import type { Pinged } from "./heartbeat.ts";
@@ -24,6 +25,8 @@ export interface RawConnectionOptions {
   readonly socket: Duplex;
   readonly topic: string;
   readonly broker: Broker;
+  /** The bound on what waits for this and all others. */
+  readonly budget: BacklogBudget;
   readonly limits: RawLimits;
   /**
    * Called once, when nothing more will come from or go to the peer, with the reason when it was this
@@ -56,9 +59,19 @@ export class RawConnection implements Subscriber, Pinged {
     this.#limits = limits;
     this.#onPause = options.onPause;
     this.#endAt = performance.now() + lifetimeMs(limits.maxAgeMs);
-    this.#writer = new Writer(socket, limits.maxBacklogBytes, () => {
-      this.close(closings.slow, limits.slowGraceMs);
+    const share = options.budget.share(() => {
+      // One that is closing already would keep its backlog until its peer has answered.
+      if (this.#cut === undefined) this.close(closings.crowded, limits.slowGraceMs);
+      else websocket.terminate();
     });
+    this.#writer = new Writer(
+      socket,
+      limits.maxBacklogBytes,
+      () => {
+        this.close(closings.slow, limits.slowGraceMs);
+      },
+      share.report,
+    );
     websocket.on("message", (data, isBinary) => {
       // The server keeps ws's default binary type, in which a message is one Buffer.
       if (Buffer.isBuffer(data)) this.#take(data, isBinary);
@@ -72,6 +85,7 @@ export class RawConnection implements Subscriber, Pinged {
     });
     websocket.on("close", () => {
       clearTimeout(this.#cut);
+      share.end();
       options.onClose(this, this.#closing);
     });
   }

@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import type { Log } from "../lib/log.ts";
+import { BacklogBudget } from "./backlog-budget.ts";
 import type { Broker } from "./broker.ts";
 import { type Closing, closings } from "./close-codes.ts";
 import { textFrame } from "./frame.ts";
@@ -9,6 +10,8 @@ import { Hub, type HubSubscription } from "./hub.ts";
 import { RawConnection, type RawLimits } from "./raw-connection.ts";
 
 export interface RawEndpointLimits extends RawLimits {
+  /** What may wait for all peers together, each counted by itself though they share a message's bytes. */
+  readonly maxTotalBacklogBytes: number;
   readonly pingIntervalMs: number;
   /** How long NATS may be away before everybody is told to reconnect. */
   readonly brokerGraceMs: number;
@@ -20,6 +23,7 @@ export class RawEndpoint {
   readonly #limits: RawEndpointLimits;
   readonly #log: Log;
   readonly #hub: Hub;
+  readonly #budget: BacklogBudget;
   readonly #heartbeat: Heartbeat;
   readonly #connections = new Set<RawConnection>();
   readonly #paused = new Set<RawConnection>();
@@ -32,6 +36,7 @@ export class RawEndpoint {
     this.#limits = limits;
     this.#log = log;
     this.#hub = new Hub(broker, textFrame);
+    this.#budget = new BacklogBudget(limits.maxTotalBacklogBytes);
     this.#heartbeat = new Heartbeat({ intervalMs: limits.pingIntervalMs });
     broker.onLost = (confirmed) => {
       for (const connection of this.#connections) {
@@ -55,6 +60,10 @@ export class RawEndpoint {
     return this.#hub.topicCount;
   }
 
+  get backlogBytes(): number {
+    return this.#budget.totalBytes;
+  }
+
   /**
    * Subscribes to a topic for a websocket that is about to be opened.
    *
@@ -71,13 +80,16 @@ export class RawEndpoint {
       socket,
       topic,
       broker: this.#broker,
+      budget: this.#budget,
       limits: this.#limits,
       onClose: (closed, closing) => {
         subscription.unsubscribe();
         release();
         this.#connections.delete(closed);
         this.#paused.delete(closed);
-        if (closing === closings.slow) this.#log.warn({ topic }, "slow websocket closed");
+        if (closing === closings.slow || closing === closings.crowded) {
+          this.#log.warn({ topic, reason: closing.reason }, "slow websocket closed");
+        }
         if (this.#connections.size === 0) this.#onEmpty();
       },
       onPause: (paused) => this.#paused.add(paused),

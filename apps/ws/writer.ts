@@ -6,6 +6,7 @@ export interface Outlet {
 
 /** Memory that a piece takes in the socket's queue beside its own bytes, roughly. */
 const bytesPerPiece = 64;
+const nothing = new Uint8Array(0);
 
 /**
  * Writes whole frames to one socket and bounds what waits for a peer that reads slowly.
@@ -18,18 +19,32 @@ export class Writer {
   readonly #outlet: Outlet;
   readonly #maxBacklogBytes: number;
   readonly #onOverflow: () => void;
+  readonly #onBacklog: (bytes: number) => void;
   /** Pieces in the socket's queue; counted, because a queue of tiny frames is larger than its bytes. */
   #pieces = 0;
   #ended = false;
   readonly #written = (): void => {
     this.#pieces -= 1;
+    this.#onBacklog(this.backlogBytes);
+  };
+  readonly #drained = (): void => {
+    this.#onBacklog(this.backlogBytes);
   };
 
-  /** @param onOverflow called once, when the backlog would grow beyond the limit; then it writes no more */
-  constructor(outlet: Outlet, maxBacklogBytes: number, onOverflow: () => void) {
+  /**
+   * @param onOverflow called once, when the backlog would grow beyond the limit; then it writes no more
+   * @param onBacklog told what waits whenever that has changed, but for what the socket takes at once
+   */
+  constructor(
+    outlet: Outlet,
+    maxBacklogBytes: number,
+    onOverflow: () => void,
+    onBacklog: (bytes: number) => void = () => undefined,
+  ) {
     this.#outlet = outlet;
     this.#maxBacklogBytes = maxBacklogBytes;
     this.#onOverflow = onOverflow;
+    this.#onBacklog = onBacklog;
   }
 
   /** Bytes that wait, with what it takes to keep them. */
@@ -42,6 +57,11 @@ export class Writer {
     if (this.#outlet.writableLength === 0) {
       // No callback: it costs as much as the rest of this method.
       this.#outlet.write(bytes);
+      // The socket did not take all of it: an empty piece behind it tells when it has.
+      if (this.backlogBytes > 0) {
+        this.#outlet.write(nothing, this.#drained);
+        this.#onBacklog(this.backlogBytes);
+      }
       return;
     }
     if (this.backlogBytes + bytesPerPiece + bytes.length > this.#maxBacklogBytes) {
@@ -51,5 +71,6 @@ export class Writer {
     }
     this.#pieces += 1;
     this.#outlet.write(bytes, this.#written);
+    this.#onBacklog(this.backlogBytes);
   }
 }

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { totalBacklogBytes } from "../../../apps/ws/gateway.ts";
 import { eventually } from "../../support/eventually.ts";
 import { Client, startGateway } from "../../support/gateway.ts";
 import { RawSocket } from "../../support/raw-socket.ts";
@@ -126,6 +127,58 @@ describe("limits of the raw endpoint", () => {
     // The backlogs are references to the same bytes: about 1 MiB for all of them together.
     assert.ok(most < 10 * 1_048_576, `${most} bytes`);
     for (const reader of readers) reader.socket.destroy();
+  });
+
+  it("keeps a bound over all sockets together, and a reader misses nothing meanwhile", async () => {
+    const maxTotalBacklogBytes = 4 * 1_048_576;
+    await using running = await startGateway({
+      limits: { maxTotalBacklogBytes, slowGraceMs: 20_000 },
+    });
+    const reader = await Client.open(running.url("a"));
+    const slow = await Promise.all(Array.from({ length: 20 }, () => Client.open(running.url("a"))));
+    for (const { websocket } of slow) websocket.pause();
+    // More than kernel buffers and the bound can hold, less than each socket's own limit beyond them.
+    const text = "k".repeat(32_768);
+    let sent = 0;
+    await eventually("somebody has to go", async () => {
+      for (let index = 0; index < 4; index += 1)
+        running.publisher.publish("t.a", `${sent++} ${text}`);
+      await running.publisher.flush();
+      await reader.received(sent);
+      return running.gateway.backlogBytes > (maxTotalBacklogBytes * 3) / 4;
+    });
+    for (let index = 0; index < 8; index += 1)
+      running.publisher.publish("t.a", `${sent++} ${text}`);
+    await running.publisher.flush();
+    await reader.received(sent);
+    assert.ok(running.gateway.backlogBytes <= maxTotalBacklogBytes);
+    for (const { websocket } of slow) websocket.resume();
+    const crowded = {
+      code: 1008,
+      reason: "too slow: too much was waiting for all websockets together",
+    };
+    await eventually("each has all messages or was told", () =>
+      slow.every(({ closed, messages }) => closed !== undefined || messages.length === sent),
+    );
+    const closed = slow.flatMap((each) => each.closed ?? []);
+    assert.ok(closed.length > 0);
+    assert.deepEqual(
+      closed,
+      closed.map(() => crowded),
+    );
+    assert.deepEqual(
+      reader.messages.map((message) => Number.parseInt(message, 10)),
+      Array.from({ length: sent }, (_, index) => index),
+    );
+    assert.equal(reader.closed, undefined);
+    await eventually("nothing waits", () => running.gateway.backlogBytes === 0);
+  });
+
+  it("takes a quarter of the instance's memory for what waits, 256 MiB when that is unknown", () => {
+    assert.equal(totalBacklogBytes("2048"), 512 * 1_048_576);
+    for (const unknown of [undefined, "", "0", "many"]) {
+      assert.equal(totalBacklogBytes(unknown), 256 * 1_048_576);
+    }
   });
 
   it("closes with 1009 after a frame over 64 KiB, and publishes none of it", async () => {

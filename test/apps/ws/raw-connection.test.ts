@@ -4,6 +4,7 @@ import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, it } from "node:test";
 import { type WebSocket, WebSocketServer } from "ws";
+import { BacklogBudget } from "../../../apps/ws/backlog-budget.ts";
 import { Broker } from "../../../apps/ws/broker.ts";
 import { textFrame } from "../../../apps/ws/frame.ts";
 import { defaultGatewayLimits } from "../../../apps/ws/gateway.ts";
@@ -26,6 +27,7 @@ async function open() {
     socket,
     topic: "a",
     broker: new Broker(new MemoryBus(), { maxUnconfirmedBytes: 1_000 }),
+    budget: new BacklogBudget(1_000_000),
     limits: defaultGatewayLimits,
     onClose: () => undefined,
     onPause: () => undefined,

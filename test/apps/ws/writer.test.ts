@@ -12,7 +12,7 @@ class Valve {
   }
 
   write(bytes: Uint8Array, done?: () => void): void {
-    this.writes += 1;
+    if (bytes.length > 0) this.writes += 1;
     this.#queue.push({ bytes, done });
   }
 
@@ -64,6 +64,17 @@ describe("the writer", () => {
     for (let piece = 0; piece < 1_100; piece += 1) writer.write(Buffer.alloc(3));
     assert.equal(overflows, 1);
     assert.ok(valve.writes < 1_000);
+  });
+
+  it("says what waits whenever that changes, of the first piece too", () => {
+    const valve = new Valve();
+    const reports: number[] = [];
+    const writer = new Writer(valve, 1_000, never, (bytes) => reports.push(bytes));
+    writer.write(Buffer.alloc(10));
+    writer.write(Buffer.alloc(20));
+    assert.deepEqual(reports, [10, 10 + 20 + 64]);
+    valve.drain();
+    assert.equal(reports.at(-1), 0);
   });
 
   it("takes one message that is larger than the limit when nothing waits", () => {
