@@ -133,6 +133,7 @@ new DispatchRules(
     rules: [
       { path: "/api/add*", service: add.service },
       { path: "/ws*", service: ws.service },
+      // Reserved for the Centrifuge protocol: ws answers 404 there until it speaks it.
       { path: "/connection/*", service: ws.service },
       { path: "/emulation", service: ws.service },
     ],

@@ -35,7 +35,8 @@ export interface BuildDeployerArgs {
 const projectRoles = [
   // Creates and deletes versions, moves traffic, writes the dispatch rules.
   "appengine.appAdmin",
-  // What a build itself needs: its logs, its source, pushing the image of ws; it sees buckets, too.
+  // What a build itself needs: its logs, its source, pushing the image of ws. It allows far more than
+  // that: objects of every bucket and images of every repository of the project.
   "cloudbuild.builds.builder",
   // App Engine starts a build for each version, in the name of who deploys it.
   "cloudbuild.builds.editor",
@@ -54,7 +55,8 @@ const projectRoles = [
   "iam.serviceAccountViewer",
   // who has which role in the project, on accounts, buckets and secrets,
   "iam.securityReviewer",
-  // that the secrets exist (not what is in them),
+  // that the secrets exist; it does not show what is in them, but whoever deploys code that runs as
+  // add or ws can have that code read its seed,
   "secretmanager.viewer",
   // the image repositories,
   "artifactregistry.reader",

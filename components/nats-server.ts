@@ -15,7 +15,7 @@ import {
   type NatsMachines,
 } from "./lib/nats-arguments.ts";
 import { dataDeviceName, natsCloudInit } from "./lib/nats-cloud-init.ts";
-import { natsConfig, type NatsClient } from "./lib/nats-config.ts";
+import { natsConfig, natsPorts, type NatsClient } from "./lib/nats-config.ts";
 import { childOf } from "./lib/options.ts";
 
 export interface NatsServerArgs extends NatsMachines {
@@ -76,7 +76,7 @@ export class NatsServer extends pulumi.ComponentResource {
     this.addresses = args.zones.map((_, index) =>
       range ? addressAt(range, firstNodeAddress + index) : "",
     );
-    this.url = this.addresses.map((address) => `nats://${address}:4222`).join(",");
+    this.url = this.addresses.map((address) => `nats://${address}:${natsPorts.clients}`).join(",");
 
     const { account, grants } = this.#identity(args);
     const { image, grant: pullGrant } = this.#images(args, account);
@@ -193,7 +193,7 @@ export class NatsServer extends pulumi.ComponentResource {
   #firewalls(args: NatsServerArgs, account: serviceaccount.Account): pulumi.Resource[] {
     const allow = (
       purpose: string,
-      port: string,
+      port: number,
       from: { sourceRanges: string[] } | { sourceServiceAccounts: pulumi.Input<string>[] },
     ): compute.Firewall =>
       new compute.Firewall(
@@ -203,16 +203,18 @@ export class NatsServer extends pulumi.ComponentResource {
           name: `${this.#name}-${purpose}`,
           network: args.network.id,
           direction: "INGRESS",
-          allows: [{ protocol: "tcp", ports: [port] }],
+          allows: [{ protocol: "tcp", ports: [String(port)] }],
           ...from,
           targetServiceAccounts: [account.email],
         },
         this.#child(),
       );
-    const clients = allow("clients", "4222", { sourceRanges: [...args.network.clientRanges] });
+    const clients = allow("clients", natsPorts.clients, {
+      sourceRanges: [...args.network.clientRanges],
+    });
     return args.zones.length === 1
       ? [clients]
-      : [clients, allow("routes", "6222", { sourceServiceAccounts: [account.email] })];
+      : [clients, allow("routes", natsPorts.routes, { sourceServiceAccounts: [account.email] })];
   }
 
   #node(

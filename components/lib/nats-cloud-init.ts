@@ -1,5 +1,5 @@
 /** What a NATS machine does when it boots, as cloud-init text: a pure function. */
-import { lameDuckGraceSeconds, lameDuckSeconds } from "./nats-config.ts";
+import { lameDuckGraceSeconds, lameDuckSeconds, natsPorts } from "./nats-config.ts";
 
 /** The name under which the data disk is attached: `/dev/disk/by-id/google-<name>`. */
 export const dataDeviceName = "nats-data";
@@ -78,7 +78,7 @@ done
 function unit({ image, clustered }: NatsCloudInitArgs): string {
   const registry = image.split("/")[0] ?? "";
   const device = `/dev/disk/by-id/google-${dataDeviceName}`;
-  const ports = clustered ? "4222 6222" : "4222";
+  const ports = [natsPorts.clients, ...(clustered ? [natsPorts.routes] : [])].join(" ");
   return `[Unit]
 Description=NATS server
 Wants=network-online.target

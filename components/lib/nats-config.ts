@@ -1,5 +1,8 @@
 /** The text of nats-server's configuration: a pure function, so that it can be read and tested. */
 
+/** Where servers listen: for services, for each other, and for monitoring on their own machine. */
+export const natsPorts = { clients: 4222, routes: 6222, monitoring: 8222 } as const;
+
 /** The subject prefix under which every topic lives: topic `x` is subject `t.x`. */
 export const topicPrefix = "t.";
 
@@ -40,9 +43,9 @@ export function natsConfig(args: NatsConfigArgs): string {
   return [
     `server_name: ${quote(args.serverName)}`,
     `server_tags: [${quote(`az:${args.zone}`)}]`,
-    "listen: 0.0.0.0:4222",
+    `listen: 0.0.0.0:${natsPorts.clients}`,
     // Monitoring knows no password: nothing but this machine may ask.
-    "http: 127.0.0.1:8222",
+    `http: 127.0.0.1:${natsPorts.monitoring}`,
     "max_payload: 1MB",
     "max_pending: 64MB",
     "max_connections: 10000",
@@ -104,10 +107,10 @@ function cluster({ name, addresses }: NonNullable<NatsConfigArgs["cluster"]>): s
     "",
     "cluster {",
     `  name: ${quote(name)}`,
-    // Port 6222 is open to the nodes alone (firewall); so routes carry no password, which would be
-    // a secret in the state.
-    "  listen: 0.0.0.0:6222",
-    `  routes: [${addresses.map((address) => quote(`nats://${address}:6222`)).join(", ")}]`,
+    // The port is open to the nodes alone (firewall); so routes carry no password, which would be a
+    // secret in the state.
+    `  listen: 0.0.0.0:${natsPorts.routes}`,
+    `  routes: [${addresses.map((address) => quote(`nats://${address}:${natsPorts.routes}`)).join(", ")}]`,
     "}",
   ];
 }

@@ -58,6 +58,16 @@ export function readStackFile(root: string, stack: string): StackFile {
     .map(([key]) => key)
     .filter((key) => !Object.keys(given).some((k) => qualify(name, k) === qualify(name, key)));
   for (const [key, value] of Object.entries(given)) take(file, key, value);
+  // The CLI takes keys that nobody declared; but where one is missing, another may be misspelt.
+  if (missing.length > 0) {
+    const own = (key: string): string => qualify(name, key);
+    const known = Object.keys(declared).map(own);
+    for (const key of Object.keys(given)) {
+      if (own(key).startsWith(`${name}:`) && !known.includes(own(key))) {
+        problems.push(`${file}: ${key} is not known; allowed: ${Object.keys(declared).join(", ")}`);
+      }
+    }
+  }
   for (const key of missing) problems.push(`${file}: ${key} is missing and has no default`);
   if (problems.length > 0) throw new Error(problems.join("\n"));
 
@@ -125,7 +135,11 @@ function isRequired(key: string, declaration: unknown): boolean {
 }
 
 function text(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
+  if (typeof value === "string") return value;
+  // JSON has no infinity and no NaN; their names are what a reader of the message can find again.
+  return JSON.stringify(value, (_, inner: unknown): unknown =>
+    typeof inner === "number" && !Number.isFinite(inner) ? String(inner) : inner,
+  );
 }
 
 function holdsSecure(value: unknown): boolean {

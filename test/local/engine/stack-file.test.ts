@@ -71,6 +71,12 @@ config:
     assert.deepEqual(readStackFile(root, "dev").config, {});
   });
 
+  it("shows numbers that JSON does not have by name", () => {
+    write("Pulumi.yaml", "name: demo\nconfig: { size: { type: object } }");
+    write("Pulumi.dev.yaml", "config: { size: { gb: .nan, mb: -.inf } }");
+    assert.equal(readStackFile(root, "dev").config["demo:size"], '{"gb":"NaN","mb":"-Infinity"}');
+  });
+
   it("reports encrypted values and missing keys together", () => {
     write("Pulumi.yaml", "name: demo\nconfig: { needed: { type: string } }");
     write(
@@ -83,7 +89,11 @@ config:
         const lines = error.message.split("\n");
         assert.match(lines[0] ?? "", /Pulumi\.dev\.yaml: token is encrypted \(secure:\)/);
         assert.match(lines[1] ?? "", /deep is encrypted/);
-        assert.equal(lines[2], "Pulumi.dev.yaml: needed is missing and has no default");
+        assert.deepEqual(lines.slice(2), [
+          "Pulumi.dev.yaml: token is not known; allowed: needed",
+          "Pulumi.dev.yaml: deep is not known; allowed: needed",
+          "Pulumi.dev.yaml: needed is missing and has no default",
+        ]);
         return true;
       },
     );
