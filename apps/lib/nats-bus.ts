@@ -1,9 +1,7 @@
 import { setImmediate } from "node:timers/promises";
-import type { ConnectionOptions } from "nats";
 import { type Bus, BusError, type BusSubscription } from "./bus.ts";
 import type { Log } from "./log.ts";
 import { type Interest, NatsLink } from "./nats-link.ts";
-import { cutForgotten } from "./own-sockets.ts";
 import { pause, unlessAborted, within } from "./within.ts";
 
 export interface NatsBusOptions {
@@ -210,7 +208,7 @@ export class NatsBus implements Bus {
     if (seed !== undefined) this.#seed ??= await seed(signal);
     // Loaded here, since it takes a quarter of the start and listening does not need it.
     const { connect, nkeyAuthenticator, NatsError } = await import("nats");
-    const options: ConnectionOptions = {
+    const attempt = connect({
       name,
       servers: [...servers],
       timeout: connectTimeoutMs,
@@ -220,21 +218,15 @@ export class NatsBus implements Bus {
       // for pending writes before it lets go of a dead connection.
       pingInterval: 2 ** 31 - 1,
       ...(this.#seed === undefined ? {} : { authenticator: nkeyAuthenticator(this.#seed) }),
-    };
+    });
     let link: NatsLink;
     try {
-      // The client forgets the socket to a server that takes the connection and says nothing.
-      link = await cutForgotten(async () => {
-        const attempt = connect(options);
-        try {
-          return new NatsLink(await unlessAborted(attempt, signal));
-        } catch (error) {
-          // Whoever stops does not wait for a server that does not answer.
-          attempt.then((connection) => connection.close()).catch(() => undefined);
-          throw error;
-        }
-      });
+      // The client forgets the socket to a server that takes the connection and says nothing. It closes
+      // when that server ends, or wakes and sees no login in time (it asks for one where it has keys).
+      link = new NatsLink(await unlessAborted(attempt, signal));
     } catch (error) {
+      // Whoever stops does not wait for a server that does not answer.
+      attempt.then((connection) => connection.close()).catch(() => undefined);
       // The seed may have been replaced since it was read.
       const refused = error instanceof NatsError && error.code === authorizationViolation;
       if (refused) this.#seed = undefined;

@@ -213,22 +213,6 @@ describe("the NATS bus", () => {
     await server.signal("SIGCONT");
   });
 
-  it("leaves no socket of an attempt behind that a frozen server did not answer", async () => {
-    await using server = await NatsServer.start();
-    await server.signal("SIGSTOP");
-    const sockets = (): number =>
-      process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
-    const before = sockets();
-    const limits = { connectTimeoutMs: 20, retryMinMs: 1, retryMaxMs: 2 };
-    const { bus, lines } = open(server, { limits });
-    await eventually("it has failed 16 times", () =>
-      lines.some((line) => line.includes('"failures":16')),
-    );
-    await bus.close();
-    await eventually("no socket is left", () => sockets() <= before, { withinMs: 5_000 });
-    await server.signal("SIGCONT");
-  });
-
   it("ends while it tries to connect to a server that does not answer", async () => {
     await using server = await NatsServer.start();
     await server.signal("SIGSTOP");
