@@ -1,11 +1,11 @@
-/** What a developer waits for: a preview, a start, a stop. Each beside a bare start of Node. */
+/** What a developer waits for: a preview, a start, a stop. Each beside a bare start of Node, and of the Pulumi SDK. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { median, round, table } from "./table.ts";
 
 const root = join(import.meta.dirname, "..");
-const runs = 5;
+const runs = 3;
 const limitsMs = { preview: 3_000, start: 8_000, stop: 5_000 };
 
 function run(args: readonly string[]): ChildProcess {
@@ -45,6 +45,7 @@ async function cycleMs(): Promise<{ start: number; stop: number }> {
 
 export async function main(): Promise<void> {
   const bare: number[] = [];
+  const sdk: number[] = [];
   const previews = new Map<string, number[]>([
     ["dev", []],
     ["prod", []],
@@ -53,6 +54,7 @@ export async function main(): Promise<void> {
   const stops: number[] = [];
   for (let i = 0; i < runs; i++) {
     bare.push(await wholeMs(["-e", "0"]));
+    sdk.push(await wholeMs(["-e", 'require("@pulumi/pulumi")']));
     for (const [stack, times] of previews) {
       times.push(await wholeMs(["local/preview.ts", "--stack", stack]));
     }
@@ -79,6 +81,7 @@ export async function main(): Promise<void> {
       ["what", "median ms", "min", "max", "× bare node", "promised", "holds"],
       [
         row("node -e 0", bare),
+        row("node, and the Pulumi SDK imported", sdk),
         ...[...previews].map(([stack, times]) =>
           row(`npm run preview -- --stack ${stack}`, times, limitsMs.preview),
         ),
