@@ -5,27 +5,18 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { apps } from "../components/lib/apps.ts";
 import { bundleApp, writeBundle } from "../components/lib/bundle.ts";
+import { freePort } from "../local/cloud/ports.ts";
 import { median, round, table } from "./table.ts";
 
 const root = join(import.meta.dirname, "..");
 const runs = 9;
 const limits = { archiveBytes: 1_500_000, startMs: 300 };
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** Milliseconds from the spawn of `node main.js` until the first answer to an HTTP request. */
 async function startMs(folder: string): Promise<number> {

@@ -6,12 +6,12 @@
 import { type ChildProcess, execFileSync, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { platform, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { apps } from "../components/lib/apps.ts";
 import { bundleApp, writeBundle } from "../components/lib/bundle.ts";
+import { freePort } from "../local/cloud/ports.ts";
 import { provideNatsServer, thisMachine } from "../local/tools/nats-server.ts";
 import { median, round, table } from "./table.ts";
 
@@ -79,15 +79,6 @@ async function measure(subject: Subject, mode: Mode): Promise<Sample> {
   const used = (await cpuUs(subject.pid)) - before;
   const deliveries = mode.bursts * mode.size * sockets;
   return { cpuUs: used / deliveries, perSecond: (deliveries / tookMs) * 1_000 };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Resolves with what the pattern finds in a child's output, and lets the rest pass. */

@@ -19,7 +19,7 @@ export interface RecordOptions {
   readonly signal?: AbortSignal;
 }
 
-/** One registration, readable: see `readable` in wire.ts for secrets, unknowns and assets. */
+/** One registration, readable: see `readable` in wire/values.ts for secrets, unknowns and assets. */
 export interface RecordedResource {
   readonly urn: string;
   readonly type: string;

@@ -98,7 +98,7 @@ function plain(value: unknown): string {
 
 /** A log line must not move the cursor, ring or rename the terminal. */
 function clean(text: string): string {
-  // eslint-disable-next-line no-control-regex
+  // eslint-disable-next-line no-control-regex -- control characters are what it looks for
   return text.replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, (char) => {
     return char === "\n" ? "\n         " : `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
   });

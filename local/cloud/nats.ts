@@ -45,10 +45,6 @@ export class Nats {
     this.#options = options;
   }
 
-  has(name: string): boolean {
-    return this.#nodes.has(name);
-  }
-
   /** The process of a node, for tests and for the list of what runs. */
   pid(name: string): number | undefined {
     return this.#nodes.get(name)?.server.pid;

@@ -57,7 +57,7 @@ suite("a log line", () => {
           JSON.stringify({ severity: text, message: text, [text]: text }),
         ]) {
           const out = printed(line);
-          // eslint-disable-next-line no-control-regex
+          // eslint-disable-next-line no-control-regex -- control characters are what it looks for
           assert.ok(!/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(out));
           for (const each of out.trimEnd().split("\n").slice(1)) assert.match(each, /^ {9}/);
         }
