@@ -14,9 +14,9 @@ import {
 import { isProjectId } from "./components/lib/arguments.ts";
 import { natsProblems } from "./components/lib/nats-arguments.ts";
 import { hideSeeds, isUserKey } from "./components/lib/nkey.ts";
+import { standardScalingProblems } from "./components/lib/standard-version.ts";
 import { isVersionId } from "./components/lib/version-id.ts";
 import { networkProblems } from "./components/private-network.ts";
-import { standardScalingProblems } from "./components/standard-service.ts";
 
 /** The namespace of this project's own keys. */
 export const namespace = "appengine-realtime";

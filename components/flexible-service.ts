@@ -39,26 +39,20 @@ export interface FlexibleServiceArgs extends AppServiceArgs {
  * A version without traffic would keep its machines, and their cost: the old version is deleted when
  * the new one has the traffic. A rollback deploys the earlier commit.
  */
-export class FlexibleService extends AppService<appengine.FlexibleAppVersion> {
+export class FlexibleService extends AppService {
   constructor(name: string, args: FlexibleServiceArgs, opts?: pulumi.ComponentResourceOptions) {
     refuseProblems("FlexibleService", name, flexibleProblems(args));
     const definition = definitionOf(args);
-    super(
-      name,
-      args,
-      {
-        type: "FlexibleService",
-        definition,
-        makeVersion: (versionName, versionId, versionOpts) =>
-          new appengine.FlexibleAppVersion(versionName, { ...definition, versionId }, versionOpts),
-        source: "source" in args.deployment ? args.deployment.source : undefined,
-        // The agents on the machines report their load as this account.
-        roles: ["monitoring.metricWriter"],
-        // An earlier version is not kept, so none but this one can have the traffic.
-        trafficTo: undefined,
-      },
-      opts,
+    super("FlexibleService", name, args, definition, opts);
+    const source = "source" in args.deployment ? args.deployment.source : undefined;
+    const version = new appengine.FlexibleAppVersion(
+      `${name}-version`,
+      { ...definition, versionId: this.versionId },
+      // The agents on the machines report their load as this account.
+      this.child({ dependsOn: [...this.grants(source, ["monitoring.metricWriter"])] }),
     );
+    this.sendTraffic(this.versionId, [version]);
+    this.registerOutputs({ service: this.service, versionId: this.versionId });
   }
 }
 

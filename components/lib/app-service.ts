@@ -29,52 +29,39 @@ export interface AppServiceArgs {
   readonly secrets?: Readonly<Record<string, string>>;
 }
 
-/** What a kind of service adds to what every service has. */
-export interface AppServicePlan<Version extends pulumi.Resource> {
-  /** The component's type: the last part of its token. */
-  readonly type: string;
-  /** Every argument of the version but its id; plain values. */
-  readonly definition: object;
-  /** Declares the version: `definition` with its id. */
-  readonly makeVersion: (
-    name: string,
-    versionId: string,
-    opts: pulumi.CustomResourceOptions,
-  ) => Version;
-  /** The archive that the version is built from; undefined when it comes as an image. */
-  readonly source: AppSource | undefined;
-  /** Roles in the project beyond those that every service needs. */
-  readonly roles: readonly string[];
-  /** Id of the version that gets the traffic; undefined for the one that is declared here. */
-  readonly trafficTo: string | undefined;
-}
-
 /**
  * A service: the account that it runs as, with what it may do; then an immutable version, named by
  * what defines it; then its traffic, all of which goes to one version. Each kind of service refuses
- * its arguments before it calls this constructor.
+ * its arguments before it calls this constructor, and then declares the rest in that order.
  */
-export abstract class AppService<Version extends pulumi.Resource> extends pulumi.ComponentResource {
+export abstract class AppService extends pulumi.ComponentResource {
   readonly service: string;
   /** Known in a preview. */
   readonly versionId: string;
   readonly account: serviceaccount.Account;
-  readonly version: Version;
 
-  readonly #child: (extra?: pulumi.CustomResourceOptions) => pulumi.CustomResourceOptions;
+  readonly #name: string;
+  readonly #args: AppServiceArgs;
+  readonly #opts: pulumi.ComponentResourceOptions | undefined;
 
+  /**
+   * @param type the last part of the component's token
+   * @param definition every argument of the version but its id; plain values
+   */
   protected constructor(
+    type: string,
     name: string,
     args: AppServiceArgs,
-    plan: AppServicePlan<Version>,
+    definition: object,
     opts: pulumi.ComponentResourceOptions | undefined,
   ) {
-    const versionId = versionIdOf(plan.definition);
-    super(`appengine-realtime:app:${plan.type}`, name, {}, opts);
-    this.#child = (extra) => childOf(this, opts, extra);
+    const versionId = versionIdOf(definition);
+    super(`appengine-realtime:app:${type}`, name, {}, opts);
+    this.#name = name;
+    this.#args = args;
+    this.#opts = opts;
     this.service = args.service;
     this.versionId = versionId;
-
     this.account = new serviceaccount.Account(
       `${name}-account`,
       {
@@ -82,27 +69,27 @@ export abstract class AppService<Version extends pulumi.Resource> extends pulumi
         accountId: accountId(args.service),
         displayName: `App Engine service ${args.service}`,
       },
-      this.#child(),
+      this.child(),
     );
-    const grants = this.#grants(name, args, plan);
-    this.version = plan.makeVersion(
-      `${name}-version`,
-      versionId,
-      // A version that is started before its account has its rights fails.
-      this.#child({
-        dependsOn: [this.account, ...grants, ...(plan.source ? [plan.source.object] : [])],
-      }),
-    );
-    this.#traffic(name, args, plan.trafficTo ?? versionId);
-    this.registerOutputs({ service: this.service, versionId: this.versionId });
   }
 
-  /** Lets the account build and start the version, and read the service's own secrets. */
-  #grants(
-    name: string,
-    { project, secrets }: AppServiceArgs,
-    { source, roles }: AppServicePlan<Version>,
-  ): pulumi.Resource[] {
+  /** Options of a child. */
+  protected child(extra?: pulumi.CustomResourceOptions): pulumi.CustomResourceOptions {
+    return childOf(this, this.#opts, extra);
+  }
+
+  /**
+   * Lets the account build and start a version, and read the service's own secrets.
+   *
+   * @param source the archive that the version is built from; undefined when it comes as an image
+   * @param roles in the project, beyond those that every service needs
+   * @returns what the version has to wait for: one that starts before its account has its rights fails
+   */
+  protected grants(
+    source: AppSource | undefined,
+    roles: readonly string[] = [],
+  ): readonly pulumi.Resource[] {
+    const { project, secrets } = this.#args;
     const { member } = this.account;
     const projectRoles = [
       // App Engine keeps the image of a version in a repository of its own making.
@@ -111,39 +98,46 @@ export abstract class AppService<Version extends pulumi.Resource> extends pulumi
       "logging.logWriter",
       ...roles,
     ];
-    const grants: pulumi.Resource[] = projectRoles.map(
+    const ready: pulumi.Resource[] = projectRoles.map(
       (role) =>
         new projects.IAMMember(
-          `${name}-${role}`,
+          `${this.#name}-${role}`,
           { project, role: `roles/${role}`, member },
-          this.#child(),
+          this.child(),
         ),
     );
     if (source !== undefined) {
-      grants.push(
+      ready.push(
+        source.object,
         new storage.BucketIAMMember(
-          `${name}-source`,
+          `${this.#name}-source`,
           { bucket: source.bucket.bucket.name, role: "roles/storage.objectViewer", member },
-          this.#child(),
+          this.child(),
         ),
       );
     }
     for (const secretId of new Set(Object.values(secrets ?? {}))) {
-      grants.push(
+      ready.push(
         new secretmanager.SecretIamMember(
-          `${name}-secret-${secretId}`,
+          `${this.#name}-secret-${secretId}`,
           { project, secretId, role: "roles/secretmanager.secretAccessor", member },
-          this.#child(),
+          this.child(),
         ),
       );
     }
-    return grants;
+    return [this.account, ...ready];
   }
 
-  /** Sends all of the service's traffic to one version, and lets everybody send some. */
-  #traffic(name: string, { project, service }: AppServiceArgs, versionId: string): void {
+  /**
+   * Sends all of the service's traffic to one version, and lets everybody send some.
+   *
+   * @param ready the version, and whatever else has to be there before it serves
+   */
+  protected sendTraffic(versionId: string, ready: readonly pulumi.Resource[]): void {
+    const { project, service } = this.#args;
+    const dependsOn = [...ready];
     new appengine.EngineSplitTraffic(
-      `${name}-traffic`,
+      `${this.#name}-traffic`,
       {
         project,
         service,
@@ -151,22 +145,22 @@ export abstract class AppService<Version extends pulumi.Resource> extends pulumi
         migrateTraffic: false,
         split: { shardBy: "COOKIE", allocations: { [versionId]: "1" } },
       },
-      this.#child({
-        dependsOn: [this.version],
+      this.child({
+        dependsOn,
         // A failed update would be taken for done, and a split is never read back. A replacement is
         // the same one request (nothing is sent for the delete), but as a creation it is repeated.
         replaceOnChanges: ["split", "service"],
       }),
     );
     new appengine.ServiceNetworkSettings(
-      `${name}-ingress`,
+      `${this.#name}-ingress`,
       {
         project,
         service,
         // Clients are everywhere. It is the API's default, said so that a change by hand is seen.
         networkSettings: { ingressTrafficAllowed: "INGRESS_TRAFFIC_ALLOWED_ALL" },
       },
-      this.#child({ dependsOn: [this.version], replaceOnChanges: ["service"] }),
+      this.child({ dependsOn, replaceOnChanges: ["service"] }),
     );
   }
 }
@@ -174,8 +168,12 @@ export abstract class AppService<Version extends pulumi.Resource> extends pulumi
 /** The longest label that a host name may have; a version's own host is one such label. */
 const maxHostLabel = 63;
 
-/** What is wrong with the common arguments; empty when nothing is. */
-export function serviceProblems(args: AppServiceArgs): string[] {
+/**
+ * What is wrong with the common arguments; empty when nothing is.
+ *
+ * @param hostPrefix what is in front of the version in the longest host that the service is called by
+ */
+export function serviceProblems(args: AppServiceArgs, hostPrefix = ""): string[] {
   const problems: string[] = [];
   if (!isProjectId(args.project)) {
     problems.push(
@@ -191,7 +189,7 @@ export function serviceProblems(args: AppServiceArgs): string[] {
   if (args.service.includes("-dot-") || args.service.startsWith("ah-")) {
     problems.push(`service: "${args.service}" has "-dot-" or starts with "ah-"; both are reserved`);
   }
-  const label = `${versionIdExample}-dot-${args.service}-dot-${args.project}`;
+  const label = `${hostPrefix}${versionIdExample}-dot-${args.service}-dot-${args.project}`;
   if (label.length > maxHostLabel) {
     problems.push(
       `service: the host label "${label}" has ${label.length} characters; at most ${maxHostLabel}: shorten the service or the project`,

@@ -90,6 +90,20 @@ describe("StandardService", () => {
     assert.equal(inputs["inboundServices"], undefined);
   });
 
+  it("keeps no old version of manual scaling, whose instances would go on and cost", async (t) => {
+    const scaling = { kind: "manual", instanceClass: "B1", instances: 1 } as const;
+    const { one } = await declared(t, { scaling });
+    const { inputs } = one("StandardAppVersion");
+    assert.equal(inputs["noopOnDestroy"], false);
+    assert.equal(inputs["deleteServiceOnDestroy"], false);
+    await assert.rejects(declared(t, { scaling, trafficVersion: "v0123456789" }), {
+      message: [
+        'StandardService "add" cannot be declared:',
+        '  - trafficVersion: "v0123456789" was not kept; with manual scaling deploy the earlier commit',
+      ].join("\n"),
+    });
+  });
+
   it("names the version by every one of its inputs", async (t) => {
     const { one } = await declared(t);
     const { versionId, ...definition } = one("StandardAppVersion").inputs;
