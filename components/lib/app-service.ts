@@ -231,7 +231,12 @@ export function environmentOf({ project, env, secrets }: AppServiceArgs): Record
 
 /** The e-mail address of the account that a service runs as; known before the account exists. */
 export function accountEmail({ project, service }: AppServiceArgs): string {
-  return `${accountId(service)}@${project}.iam.gserviceaccount.com`;
+  return emailOf(accountId(service), project);
+}
+
+/** The e-mail address of any account of the project; known before the account exists. */
+export function emailOf(id: string, project: string): string {
+  return `${id}@${project}.iam.gserviceaccount.com`;
 }
 
 function accountId(service: string): string {

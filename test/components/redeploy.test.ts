@@ -22,7 +22,7 @@ interface Deployment {
   readonly calls: readonly string[];
 }
 
-/** Deploys the fixture's two services again and again to one cloud, as a pipeline does. */
+/** Deploys the fixture's services again and again to one cloud, as a pipeline does. */
 class Pipeline implements AsyncDisposable {
   readonly #root = mkdtempSync(join(tmpdir(), "appengine-realtime-test-"));
   readonly #provider = spawn(process.execPath, [join(fixture, "provider.ts"), this.#root], {
@@ -53,12 +53,12 @@ class Pipeline implements AsyncDisposable {
     writeFiles(this.#root, { [path]: text });
   }
 
-  /** The calls that the cloud refuses from now on. */
+  /** Patterns of the calls that the cloud refuses from now on. */
   refuse(...calls: readonly string[]): void {
     this.write("refusals", calls.join("\n"));
   }
 
-  async deploy(): Promise<Deployment> {
+  async deploy(config: Readonly<Record<string, string>> = {}): Promise<Deployment> {
     const calls = join(this.#root, "calls");
     writeFileSync(calls, "");
     const steps: string[] = [];
@@ -67,7 +67,7 @@ class Pipeline implements AsyncDisposable {
         root: fixture,
         stack: "test",
         providerPort: await this.#port,
-        config: { "redeploy:root": this.#root },
+        config: { ...config, "redeploy:root": this.#root },
         onStep: ({ kind, name, phase }) => {
           if (kind === "same" || phase === "start") return;
           steps.push(`${kind} ${name}${phase === "failed" ? " failed" : ""}`);
@@ -109,6 +109,7 @@ describe("deploying a service again", { concurrency: false }, () => {
     pipeline = new Pipeline();
     pipeline.write("apps/web/main.ts", "console.log('web 1');");
     pipeline.write("apps/ws/main.ts", "console.log('ws 1');");
+    pipeline.write("apps/m/main.ts", "console.log('m 1');");
     first = last = await pipeline.deploy();
     assert.deepEqual(first.problems, []);
   });
@@ -200,5 +201,81 @@ describe("deploying a service again", { concurrency: false }, () => {
       "update EngineSplitTraffic default",
     ]);
     assert.deepEqual(pipeline.trafficOf("web"), [first.versions["web"]]);
+  });
+
+  /** Calls with "old" and "new" for the versions of m that one deployment replaces and makes. */
+  const ofM = (calls: readonly string[], before: Deployment, now: Deployment): string[] =>
+    calls.map((call) =>
+      call.replace(String(before.versions["m"]), "old").replace(String(now.versions["m"]), "new"),
+    );
+  const inOrder = [
+    "create StandardAppVersion m",
+    "create Subscription m-new-0",
+    "create Subscription m-new-1",
+    "update EngineSplitTraffic m",
+    "delete Subscription m-old-0",
+    "delete Subscription m-old-1",
+    "delete StandardAppVersion m",
+  ];
+  /** Calls of which nothing says which comes first, in the order of their names. */
+  const settled = (calls: readonly string[]): string[] => {
+    const kind = (call: string): string => call.split(" ").slice(0, 2).join(" ");
+    return calls.toSorted((a, b) => (kind(a) === kind(b) ? a.localeCompare(b) : 0));
+  };
+
+  it("subscribes for a replicated service before it moves the traffic, and then ends the old version", async () => {
+    const before = await pipeline.deploy();
+    pipeline.write("apps/m/main.ts", "console.log('m 2');");
+    last = await pipeline.deploy();
+    assert.deepEqual(last.problems, []);
+    assert.deepEqual(settled(ofM(last.calls, before, last)), ["create BucketObject m", ...inOrder]);
+    assert.deepEqual(pipeline.trafficOf("m"), [last.versions["m"]]);
+  });
+
+  it("makes another version of it for another number of instances, with as many subscriptions", async () => {
+    const before = last;
+    last = await pipeline.deploy({ "redeploy:instances": "3" });
+    assert.deepEqual(last.problems, []);
+    assert.deepEqual(settled(ofM(last.calls, before, last)), [
+      ...inOrder.slice(0, 3),
+      "create Subscription m-new-2",
+      ...inOrder.slice(3),
+    ]);
+    const more = last;
+    last = await pipeline.deploy();
+    assert.deepEqual(last.problems, []);
+    assert.deepEqual(settled(ofM(last.calls, more, last)), [
+      ...inOrder.slice(0, 6),
+      "delete Subscription m-old-2",
+      ...inOrder.slice(6),
+    ]);
+  });
+
+  it("moves no traffic to it before every instance has its subscription, and does so in the next run", async () => {
+    const before = last;
+    pipeline.write("apps/m/main.ts", "console.log('m 3');");
+    pipeline.refuse("create Subscription m-.*-1");
+    const failed = await pipeline.deploy();
+    assert.equal(failed.ok, false);
+    assert(!failed.calls.some((call) => call.includes("EngineSplitTraffic")), failed.calls.join());
+    assert(!failed.calls.some((call) => call.startsWith("delete")), failed.calls.join());
+    assert.deepEqual(pipeline.trafficOf("m"), [before.versions["m"]]);
+
+    pipeline.refuse();
+    last = await pipeline.deploy();
+    assert.deepEqual(last.problems, []);
+    assert.deepEqual(
+      settled(ofM(last.calls, before, last)).filter((call) => !call.endsWith("m-new-0")),
+      inOrder.slice(2),
+    );
+    assert.deepEqual(pipeline.trafficOf("m"), [last.versions["m"]]);
+  });
+
+  it("goes back to an earlier version of it by deploying its code, which is another replacement", async () => {
+    const before = last;
+    pipeline.write("apps/m/main.ts", "console.log('m 2');");
+    last = await pipeline.deploy();
+    assert.deepEqual(last.problems, []);
+    assert.deepEqual(settled(ofM(last.calls, before, last)), ["update BucketObject m", ...inOrder]);
   });
 });

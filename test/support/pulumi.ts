@@ -164,6 +164,10 @@ function usualOutputs(
       name: `projects/${text("project")}/serviceAccounts/${email}`,
     };
   }
+  if (type === "gcp:projects/serviceIdentity:ServiceIdentity") {
+    const [api = ""] = text("service").split(".");
+    return { member: `serviceAccount:service-1@gcp-sa-${api}.iam.gserviceaccount.com` };
+  }
   if (type === "gcp:appengine/application:Application") {
     return { defaultHostname: `${text("project")}.uc.r.appspot.com` };
   }
