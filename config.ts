@@ -63,12 +63,14 @@ const standardService = object({
   trafficVersion: text("a version's id, e.g. v0a1b2c3d4e", isVersionId).exactOptional(),
 });
 
-const userKey = text(
-  "a user's public NKey (U and 55 more characters), as `npm run nats-keys` writes it",
-  isUserKey,
-);
+const userKeyRule =
+  "a user's public NKey (U and 55 more characters), as `npm run nats-keys` writes it";
+const userKey = text(userKeyRule, isUserKey);
 
-/** The schema of each key of the project's namespace; the fields of objects are documented in docs/config.md. */
+/**
+ * The schema of each key of the project's namespace; the fields of objects are documented in
+ * docs/config.md. A stack without the optional `m` has no replicated memory.
+ */
 export const schemas = {
   location: z.enum(locations as unknown as [string, ...string[]], { error: locations.join(", ") }),
   protect: flag,
@@ -91,7 +93,7 @@ export const schemas = {
     diskGb: wholeNumber,
     memoryMb: wholeNumber,
   }),
-  natsKeys: object({ add: userKey, ws: userKey }),
+  natsKeys: object({ add: userKey, ws: userKey, m: userKey.exactOptional() }),
   web: standardService,
   add: standardService,
   ws: object({
@@ -102,6 +104,10 @@ export const schemas = {
       isPinnedImage,
     ).exactOptional(),
   }),
+  m: object({
+    instanceClass: oneOf(["B1", "B2", "B4", "B4_1G", "B8"]),
+    instances: wholeNumber,
+  }).exactOptional(),
   build: object({
     legacyProjectNumber: text(
       'the project\'s number in quotes, e.g. "123456789012"',
@@ -110,7 +116,7 @@ export const schemas = {
   }),
 } as const;
 
-type Decoded = { readonly [Key in keyof typeof schemas]: z.infer<(typeof schemas)[Key]> };
+type Decoded = Readonly<z.infer<z.ZodObject<typeof schemas>>>;
 
 /** Everything that the program is told, checked. */
 export interface Settings extends Decoded {
@@ -145,6 +151,7 @@ export function decodeSettings(raw: Readonly<Record<string, string>>): Settings 
   const decoded: Partial<Record<string, unknown>> = {};
   for (const [key, schema] of Object.entries(schemas)) {
     const value = parse(raw[`${namespace}:${key}`], schema);
+    if (value === undefined && schema instanceof z.ZodExactOptional) continue;
     const result = schema.safeParse(value);
     if (result.success) decoded[key] = result.data;
     else problems.push(...result.error.issues.flatMap((issue) => explain(key, value, issue)));
@@ -192,7 +199,7 @@ function decodeText(
  * have the right type. */
 function relations(values: Partial<Decoded>, region: string): string[] {
   const problems: string[] = [];
-  const { location, network, nats, natsKeys, web, add, ws } = values;
+  const { location, network, nats, natsKeys, web, add, ws, m } = values;
   if (location !== undefined && region !== "") {
     const fitting = multiRegions[location]?.region ?? location;
     if (region !== fitting) {
@@ -207,10 +214,20 @@ function relations(values: Partial<Decoded>, region: string): string[] {
   if (nats && region !== "") {
     problems.push(...natsProblems(nats, region).map((p) => `${namespace}:nats.${p}`));
   }
-  if (natsKeys && natsKeys.add === natsKeys.ws) {
-    problems.push(
-      `${namespace}:natsKeys.ws: the same as natsKeys.add; allowed: one key for each service`,
-    );
+  if (natsKeys) {
+    const seen = new Map<string, string>();
+    for (const [service, key] of Object.entries(natsKeys)) {
+      const other = seen.get(key);
+      if (other === undefined) seen.set(key, service);
+      else {
+        problems.push(
+          `${namespace}:natsKeys.${service}: the same as natsKeys.${other}; allowed: one key for each service`,
+        );
+      }
+    }
+    if (m && natsKeys.m === undefined) {
+      problems.push(`${namespace}:natsKeys.m: is missing; allowed with m: ${userKeyRule}`);
+    }
   }
   for (const [key, service] of Object.entries({ web, add })) {
     if (service) {
@@ -219,6 +236,11 @@ function relations(values: Partial<Decoded>, region: string): string[] {
         ...standardScalingProblems(scaling).map((p) => `${namespace}:${key}.scaling.${p}`),
       );
     }
+  }
+  if (m) {
+    problems.push(
+      ...standardScalingProblems({ kind: "manual", ...m }).map((p) => `${namespace}:m.${p}`),
+    );
   }
   if (ws) {
     problems.push(
@@ -229,13 +251,17 @@ function relations(values: Partial<Decoded>, region: string): string[] {
   return problems;
 }
 
-/** A stack file's value as Pulumi hands it over: text; what is not meant to be text is JSON. */
+/**
+ * A stack file's value as Pulumi hands it over: text; what is not meant to be text is JSON. A null takes
+ * away what a stack file says, for who can lay values over it and not remove them.
+ */
 function parse(value: string | undefined, schema: z.ZodType): unknown {
   if (value === undefined || schema instanceof z.ZodString || schema instanceof z.ZodEnum) {
     return value;
   }
   try {
-    return JSON.parse(value);
+    const parsed: unknown = JSON.parse(value);
+    return parsed ?? undefined;
   } catch {
     return value;
   }

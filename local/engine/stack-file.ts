@@ -64,7 +64,9 @@ export function readStackFile(root: string, stack: string): StackFile {
     const known = Object.keys(declared).map(own);
     for (const key of Object.keys(given)) {
       if (own(key).startsWith(`${name}:`) && !known.includes(own(key))) {
-        problems.push(`${file}: ${key} is not known; allowed: ${Object.keys(declared).join(", ")}`);
+        problems.push(
+          `${file}: ${key} is not declared in Pulumi.yaml; is it one of the missing keys, misspelt?`,
+        );
       }
     }
   }

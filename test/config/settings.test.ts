@@ -4,7 +4,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { createUser } from "nkeys.js";
 import { decodeSettings, namespace, readSettings } from "../../config.ts";
 
-const keys = { add: createUser().getPublicKey(), ws: createUser().getPublicKey() };
+const [addKey = "", wsKey = "", mKey = ""] = [1, 2, 3].map(() => createUser().getPublicKey());
+const keys = { add: addKey, ws: wsKey, m: mKey };
 
 /** A right value for every key, as a program would want to write it. */
 const right = {
@@ -35,6 +36,7 @@ const right = {
     machine: { cpu: 1, memoryGb: 0.6, diskGb: 10 },
     scaling: { minInstances: 1, maxInstances: 2 },
   },
+  m: { instanceClass: "B1", instances: 3 },
   build: {},
 };
 
@@ -98,6 +100,17 @@ describe("settings", () => {
     assert.equal(settings.build.legacyProjectNumber, "123456789012");
   });
 
+  it("have no replicated memory where a stack leaves it out, or where a null takes it away", () => {
+    for (const m of [undefined, null]) {
+      const settings = decodeSettings(raw({ m }));
+      assert(!("m" in settings));
+      assert.equal(settings.natsKeys.m, keys.m);
+      // Its key may be missing then, too.
+      const { add, ws } = keys;
+      assert.deepEqual(decodeSettings(raw({ m, natsKeys: { add, ws } })).natsKeys, { add, ws });
+    }
+  });
+
   it("are frozen through and through", () => {
     const settings = decodeSettings(raw());
     assert(Object.isFrozen(settings));
@@ -149,7 +162,7 @@ describe("wrong settings", () => {
         [`${namespace}:netwrok`]: "{}",
       }),
       [
-        "netwrok: is not known; allowed: location, protect, adopt, network, nats, natsKeys, web, add, ws, build",
+        "netwrok: is not known; allowed: location, protect, adopt, network, nats, natsKeys, web, add, ws, m, build",
         'gcp:project: "My project"; allowed: a project\'s id: 6 to 30 lower-case letters, digits and hyphens, a letter first',
         'location: "mars"; allowed: us-central, us-west1, us-west2, us-west3, us-west4, us-east1, us-east4, northamerica-northeast1, southamerica-east1, europe-west, europe-west2, europe-west3, europe-west6, europe-central2, asia-east1, asia-east2, asia-northeast1, asia-northeast2, asia-northeast3, asia-south1, asia-southeast1, asia-southeast2, australia-southeast1',
         'protect: "yes"; allowed: true or false',
@@ -174,7 +187,9 @@ describe("wrong settings", () => {
     const problems = problemsOf({});
     assert.deepEqual(
       problems.map((problem) => problem.split("; allowed")[0]),
-      ["gcp:project", "gcp:region", ...Object.keys(right)].map((key) => `${key}: is missing`),
+      ["gcp:project", "gcp:region", ...Object.keys(right).filter((key) => key !== "m")].map(
+        (key) => `${key}: is missing`,
+      ),
     );
   });
 
@@ -338,9 +353,63 @@ describe("wrong settings", () => {
     ],
     [
       "one key for two services",
-      { natsKeys: { add: keys.ws, ws: keys.ws } },
+      { natsKeys: { ...keys, add: keys.ws } },
       undefined,
       "natsKeys.ws: the same as natsKeys.add; allowed: one key for each service",
+    ],
+    [
+      "the key of another service for m",
+      { natsKeys: { ...keys, m: keys.ws } },
+      undefined,
+      "natsKeys.m: the same as natsKeys.ws; allowed: one key for each service",
+    ],
+    [
+      "the key of the first service for m",
+      { natsKeys: { ...keys, m: keys.add } },
+      undefined,
+      "natsKeys.m: the same as natsKeys.add; allowed: one key for each service",
+    ],
+    [
+      "replicated memory without a key",
+      { natsKeys: { add: keys.add, ws: keys.ws } },
+      undefined,
+      "natsKeys.m: is missing; allowed with m: a user's public NKey (U and 55 more characters), as `npm run nats-keys` writes it",
+    ],
+    [
+      "no instances of m",
+      { m: { ...right.m, instances: 0 } },
+      undefined,
+      "m.instances: 0 is not possible; 1 to 200",
+    ],
+    [
+      "more instances of m than there may be",
+      { m: { ...right.m, instances: 201 } },
+      undefined,
+      "m.instances: 201 is not possible; 1 to 200",
+    ],
+    [
+      "half an instance of m",
+      { m: { ...right.m, instances: 2.5 } },
+      undefined,
+      "m.instances: 2.5; allowed: a whole number",
+    ],
+    [
+      "a class for m that goes to sleep",
+      { m: { ...right.m, instanceClass: "F1" } },
+      undefined,
+      'm.instanceClass: "F1"; allowed: B1, B2, B4, B4_1G, B8',
+    ],
+    [
+      "replicated memory without its size",
+      { m: {} },
+      undefined,
+      "m.instances: is missing; allowed: a whole number",
+    ],
+    [
+      "a null for what must be there",
+      { ws: null },
+      undefined,
+      "ws: is missing; allowed: an object with machine, scaling, image",
     ],
     [
       "fewer instances at most than at least",

@@ -90,8 +90,8 @@ config:
         assert.match(lines[0] ?? "", /Pulumi\.dev\.yaml: token is encrypted \(secure:\)/);
         assert.match(lines[1] ?? "", /deep is encrypted/);
         assert.deepEqual(lines.slice(2), [
-          "Pulumi.dev.yaml: token is not known; allowed: needed",
-          "Pulumi.dev.yaml: deep is not known; allowed: needed",
+          "Pulumi.dev.yaml: token is not declared in Pulumi.yaml; is it one of the missing keys, misspelt?",
+          "Pulumi.dev.yaml: deep is not declared in Pulumi.yaml; is it one of the missing keys, misspelt?",
           "Pulumi.dev.yaml: needed is missing and has no default",
         ]);
         return true;
