@@ -12,7 +12,10 @@ export interface BuildDeployerArgs {
   readonly project: string;
   /** Region of the state bucket and of the image repository. */
   readonly region: string;
-  /** The accounts that versions run as: a stable name of each, for example the service's, → account. */
+  /**
+   * The accounts that a deployment acts as, because versions run as them or subscriptions push as them:
+   * a stable name of each, for example the service's, → account.
+   */
   readonly runtimeAccounts: Readonly<Record<string, serviceaccount.Account>>;
   /** Where `pulumi up` puts the archives. */
   readonly sourceBucket: SourceBucket;
@@ -28,9 +31,9 @@ export interface BuildDeployerArgs {
 }
 
 /**
- * What a deployment may do in the project, and why. It deploys versions and moves traffic; it
- * changes no IAM, network or machine, which would make it as powerful as an owner. A person with such
- * rights runs `pulumi up` for changes of these; in the pipeline they fail with a 403.
+ * What a deployment may do in the project, and why. It deploys versions with their subscriptions and
+ * moves traffic; it changes no IAM, network or machine, which would make it as powerful as an owner. A
+ * person with such rights runs `pulumi up` for changes of these; in the pipeline they fail with a 403.
  */
 const projectRoles = [
   // Creates and deletes versions, moves traffic, writes the dispatch rules.
@@ -40,6 +43,9 @@ const projectRoles = [
   "cloudbuild.builds.builder",
   // App Engine starts a build for each version, in the name of who deploys it.
   "cloudbuild.builds.editor",
+  // Makes the subscriptions of each version of a replicated service, and deletes those of the one before.
+  // There is no smaller role that makes subscriptions; this one also makes topics and reads messages.
+  "pubsub.editor",
   // Puts the flexible service's machines on the network.
   "compute.networkUser",
   // Connects a standard version to the connector …
@@ -53,10 +59,10 @@ const projectRoles = [
   "serviceusage.serviceUsageViewer",
   // the accounts,
   "iam.serviceAccountViewer",
-  // who has which role in the project, on accounts, buckets and secrets,
+  // who has which role in the project, on accounts, buckets, secrets and topics,
   "iam.securityReviewer",
   // that the secrets exist; it does not show what is in them, but whoever deploys code that runs as
-  // add or ws can have that code read its seed,
+  // a service can have that code read the service's seed,
   "secretmanager.viewer",
   // the image repositories,
   "artifactregistry.reader",
@@ -157,8 +163,9 @@ export class BuildDeployer extends pulumi.ComponentResource {
           childOf(this, opts),
         );
       }
-      // A version is deployed in the name of the account that it runs as: on these accounts, and not
-      // in the project, where the right would be one to act as any account.
+      // A version is deployed in the name of the account that it runs as, and a subscription made in
+      // that of the account that it pushes as: on these accounts, and not in the project, where the
+      // right would be one to act as any account.
       for (const [service, runtime] of Object.entries(args.runtimeAccounts)) {
         new serviceaccount.IAMMember(
           `${name}-${who}-as-${service}`,

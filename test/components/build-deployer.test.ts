@@ -45,6 +45,7 @@ const rightsOf = (member: string): string[] =>
       "datastore.viewer",
       "iam.securityReviewer",
       "iam.serviceAccountViewer",
+      "pubsub.editor",
       "secretmanager.viewer",
       "serviceusage.serviceUsageViewer",
       "vpcaccess.user",
@@ -80,7 +81,7 @@ describe("BuildDeployer", () => {
     for (const line of grantsOf(resources)) {
       assert.doesNotMatch(
         line,
-        /roles\/(owner|editor|iam\.serviceAccount(Admin|TokenCreator|KeyAdmin)|resourcemanager\.|secretmanager\.secretAccessor)/,
+        /roles\/(owner|editor|iam\.serviceAccount(Admin|TokenCreator|KeyAdmin)|pubsub\.admin|resourcemanager\.|secretmanager\.secretAccessor)/,
       );
     }
   });
@@ -126,7 +127,7 @@ describe("BuildDeployer", () => {
   it("needs no output of the cloud to declare all of it in a preview", async () => {
     const { all, resources } = await record(() => declare(), { preview: true });
     assert.equal(all("Bucket").length, 2);
-    assert.equal(resources.filter(({ inputs }) => inputs["role"] !== undefined).length, 17);
+    assert.equal(resources.filter(({ inputs }) => inputs["role"] !== undefined).length, 18);
   });
 
   it("refuses the project's id in place of its number", async () => {
