@@ -1,0 +1,207 @@
+/** One replica: its parts, and how they hang together. */
+import type { Bus } from "../lib/bus.ts";
+import type { Log } from "../lib/log.ts";
+import { pause, within } from "../lib/within.ts";
+import { Channel, type News } from "./channel.ts";
+import { systemClock } from "./clock.ts";
+import { type Confirmation, Confirmations } from "./confirmations.ts";
+import { Follower } from "./follower.ts";
+import { leaseTimes } from "./lease.ts";
+import { Membership } from "./membership.ts";
+import { Outbox, type Publisher } from "./outbox.ts";
+import type { WriteOutcome, WriteRequest } from "./plan.ts";
+import type { Push } from "./push.ts";
+import type { CommitResult, LeaseRecord, ReplicaIdentity, Store } from "./store.ts";
+import { Writer } from "./writer.ts";
+
+export interface ReplicaOptions {
+  readonly identity: ReplicaIdentity;
+  readonly store: Store;
+  readonly bus: Bus;
+  readonly publisher: Publisher;
+  readonly log: Log;
+  /** Aborts when the service begins to stop. */
+  readonly signal: AbortSignal;
+  /** How long a replica may serve without the others having heard of it. */
+  readonly leaseMs: number;
+}
+
+export interface Posted {
+  readonly outcome: WriteOutcome;
+  /** Undefined when nothing was committed. */
+  readonly confirmation: Confirmation | undefined;
+  readonly commitMs: number;
+  /** From the commit on. */
+  readonly confirmMs: number;
+}
+
+/** Replicas whose lease has ended are looked for so often, also when nobody posts. */
+const sweepMs = 10_000;
+/** One sweep in so many also deletes idempotency keys that are too old. */
+const sweepsPerCleaning = 60;
+/** How many writers may wait for an acknowledgement of this replica; more are asked by them again. */
+const owedLimit = 1_000;
+
+export class Replica {
+  readonly identity: ReplicaIdentity;
+  readonly follower: Follower;
+  readonly membership: Membership;
+  readonly #options: ReplicaOptions;
+  readonly #channel: Channel;
+  readonly #confirmations: Confirmations;
+  readonly #outbox: Outbox;
+  readonly #writer: Writer;
+  /** Writers that asked for a revision which this replica does not have yet. */
+  readonly #owed = new Map<string, number>();
+  readonly #sweeping: Promise<void>;
+
+  constructor(options: ReplicaOptions) {
+    this.#options = options;
+    const { identity, store, bus, publisher, log, signal, leaseMs } = options;
+    const { replica } = identity;
+    const times = leaseTimes(leaseMs);
+    const clock = systemClock;
+    this.identity = identity;
+    this.follower = new Follower({ store, log, signal });
+    this.#confirmations = new Confirmations({
+      ...{ store, times, clock, log, signal },
+      ask: (rev) => {
+        this.#channel.ask(rev);
+      },
+    });
+    this.#channel = new Channel({
+      ...{ bus, replica, log },
+      onNews: (news) => {
+        this.#hear(news);
+      },
+      onAcknowledged: (other, rev) => {
+        this.#confirmations.acknowledged(other, rev);
+      },
+    });
+    this.#outbox = new Outbox({ replica, store, publisher, log, signal });
+    this.#writer = new Writer({
+      store,
+      log,
+      onCommitted: (result) => {
+        this.#spread(result);
+      },
+    });
+    this.follower.onAdvance((rev) => {
+      this.#confirmations.acknowledged(replica, rev);
+      this.#payWhatIsOwed();
+    });
+    this.membership = new Membership({
+      ...{ identity, times, store, clock, log, signal },
+      follower: this.follower,
+      onHead: (head) => {
+        this.#outbox.notice(head);
+      },
+    });
+    this.#sweeping = this.#sweep();
+  }
+
+  /**
+   * Commits, and waits until every replica that may serve has it, or for `waitMs`.
+   *
+   * @throws HttpError 503, see Writer
+   */
+  async post(request: WriteRequest, waitMs: number): Promise<Posted> {
+    const { outcome, members, commitMs } = await this.#writer.write(request);
+    if (outcome.kind !== "committed" && outcome.kind !== "replayed") {
+      return { outcome, confirmation: undefined, commitMs, confirmMs: 0 };
+    }
+    const { rev } = outcome;
+    const began = performance.now();
+    // An earlier revision was not told of just now.
+    if (outcome.kind === "replayed") this.#channel.ask(rev);
+    const confirmation = await this.#confirmations.wait(rev, members, waitMs);
+    const confirmMs = performance.now() - began;
+    if (confirmation.missing.length > 0) {
+      const { log } = this.#options;
+      log.warn({ rev, missing: confirmation.missing, confirmMs }, "not confirmed in time");
+    }
+    return { outcome, confirmation, commitMs, confirmMs };
+  }
+
+  /** Takes news from Pub/Sub; resolves when the revision is applied. */
+  async receive({ rev, writer, index }: Push, withinMs: number): Promise<void> {
+    if (index !== undefined) this.membership.index = index;
+    if (this.follower.rev < rev) {
+      const { signal } = this.#options;
+      await this.follower.reach(rev, AbortSignal.any([signal, AbortSignal.timeout(withinMs)]));
+      // The writer has not heard of it over NATS: without NATS it reads the leases.
+      if (!this.#channel.open) this.membership.renewNow();
+    }
+    if (writer !== undefined) this.#channel.acknowledge(writer, this.follower.rev);
+  }
+
+  /** How far a revision has got; undefined when there is none of this number. */
+  async operation(rev: number): Promise<Confirmation | undefined> {
+    const head = await this.#options.store.head();
+    return rev > head.rev ? undefined : this.#confirmations.look(rev);
+  }
+
+  /** Where the store is, and what every replica last said of itself. */
+  async replicas(): Promise<{ rev: number; leases: readonly LeaseRecord[] }> {
+    const { store } = this.#options;
+    const [head, members] = await Promise.all([store.head(), store.members()]);
+    return { rev: head.rev, leases: await store.leases(members) };
+  }
+
+  /** Resolves when this replica may serve; false when it could not within the time. */
+  async whenServing(withinMs: number): Promise<boolean> {
+    const { signal } = this.#options;
+    const end = performance.now() + withinMs;
+    while (this.membership.obstacle() !== undefined) {
+      if (signal.aborted || performance.now() > end) return false;
+      await pause(10, signal);
+    }
+    return true;
+  }
+
+  /** Ends what it owns, after the signal. */
+  async stop(): Promise<void> {
+    await Promise.all([this.membership.ended(), this.#sweeping]);
+    const { bus, publisher, store } = this.#options;
+    const late = (): Error => new Error("not closed in time");
+    await within(Promise.all([bus.close(), publisher.close(), store.close()]), 500, late);
+  }
+
+  #spread({ changes }: CommitResult): void {
+    const last = changes.at(-1);
+    if (last === undefined) return;
+    this.#channel.tell(changes);
+    this.follower.offer(changes);
+    this.#outbox.add(last.rev);
+  }
+
+  #hear({ writer, rev, changes }: News): void {
+    if (changes.length > 0) this.follower.offer(changes);
+    else this.follower.expect(rev);
+    if (this.follower.rev >= rev) this.#channel.acknowledge(writer, this.follower.rev);
+    else if (this.#owed.size < owedLimit) this.#owed.set(writer, rev);
+  }
+
+  #payWhatIsOwed(): void {
+    for (const [writer, rev] of this.#owed) {
+      if (this.follower.rev < rev) continue;
+      this.#owed.delete(writer);
+      this.#channel.acknowledge(writer, this.follower.rev);
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    const { signal, store, log } = this.#options;
+    for (let turn = 1; ; turn++) {
+      await pause(sweepMs * (0.75 + Math.random() / 2), signal);
+      if (signal.aborted) return;
+      try {
+        await this.#confirmations.sweep();
+        if (turn % sweepsPerCleaning === 0) await store.forgetUsedKeys();
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        log.warn({ reason }, "cannot sweep");
+      }
+    }
+  }
+}
