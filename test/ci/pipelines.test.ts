@@ -50,6 +50,7 @@ const workflow = z
       z.object({
         if: z.string().optional(),
         permissions: z.record(z.string(), z.string()).optional(),
+        "runs-on": z.string(),
         "timeout-minutes": z.number(),
         strategy: z
           .object({ matrix: z.object({ stack: z.array(z.string()).optional() }) })
@@ -212,6 +213,19 @@ describe(".github/workflows/preview.yml", () => {
       assert.equal(job(name).permissions, undefined);
       assert.equal(job(name).if, undefined);
     }
+  });
+
+  it("has Google's emulators before it runs the tests, and on a machine whose Java they run on", () => {
+    const { steps, "runs-on": machine } = job("test");
+    const setup = steps.findIndex(({ uses }) => uses === "google-github-actions/setup-gcloud@v3");
+    assert(setup >= 0 && setup < steps.findIndex(({ run }) => run === "npm test"));
+    assert.deepEqual(String(steps[setup]?.with?.["install_components"]).split(","), [
+      "beta",
+      "cloud-datastore-emulator",
+      "cloud-firestore-emulator",
+      "pubsub-emulator",
+    ]);
+    assert.equal(machine, "ubuntu-24.04");
   });
 
   it("takes credentials only where they are, and never for a fork", () => {
