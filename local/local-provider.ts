@@ -14,6 +14,7 @@ import { createProvider } from "./provider/provider.ts";
 import { localPublicKeys } from "./stack-keys.ts";
 import { attaching } from "./summary.ts";
 import { cacheFolder } from "./tools/cache-folder.ts";
+import { findEmulators } from "./tools/emulators.ts";
 import { localNatsKeys } from "./tools/nats-keys.ts";
 import { provideNatsServer, thisMachine } from "./tools/nats-server.ts";
 
@@ -100,6 +101,7 @@ try {
     port: Number(values.port),
     logs,
     natsServer: (version) => provideNatsServer(thisMachine(note), version),
+    emulators: () => findEmulators(),
     secret,
   });
   const cloud = await starting;

@@ -1,12 +1,11 @@
 /** One version of an App Engine service: its instances, each a process. */
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
-import { get } from "node:http";
 import { join } from "node:path";
-import { setTimeout as wait } from "node:timers/promises";
 import type { Keeper } from "./keeper-client.ts";
 import type { Log, Logs } from "./logs.ts";
 import { accepts, freePort, loopback, releasePort } from "./ports.ts";
+import { isOk, statusOf, until } from "./probes.ts";
 import { bareEnvironment, Supervised, type Launch, type SupervisedLimits } from "./supervised.ts";
 
 export interface VersionSpec {
@@ -38,6 +37,8 @@ export interface VersionContext {
   readonly env: Readonly<Record<string, string>>;
   readonly metadataHost: string;
   readonly secretEndpoint: string;
+  /** Where the rest of the platform is: emulators, keys. */
+  readonly platformEnv: Readonly<Record<string, string>>;
   readonly keeper: Keeper;
   readonly logs: Logs;
   readonly note: Log;
@@ -226,34 +227,9 @@ class AppInstance implements Instance {
       }
     }
     if (kind === "flexible" && readinessPath !== undefined) {
-      await until(
-        () =>
-          statusOf(port, readinessPath, signal).then(
-            (status) => status === 200,
-            () => false,
-          ),
-        signal,
-      );
+      await until(() => isOk(port, readinessPath, signal), signal);
     }
   }
-}
-
-/** Polls: nothing else tells when another process begins to listen. Ends when aborted. */
-async function until(probe: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && !(await probe())) await wait(15);
-}
-
-function statusOf(port: number, path: string, signal: AbortSignal): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const request = get({ host: loopback, port, path, agent: false, signal }, (response) => {
-      response.resume();
-      response.once("error", reject);
-      response.once("end", () => {
-        resolve(response.statusCode ?? 0);
-      });
-    });
-    request.once("error", reject);
-  });
 }
 
 /**
@@ -294,5 +270,6 @@ function environment(
     GOOGLE_CLOUD_PROJECT: spec.project,
     GCE_METADATA_HOST: context.metadataHost,
     SECRET_MANAGER_ENDPOINT: context.secretEndpoint,
+    ...context.platformEnv,
   };
 }

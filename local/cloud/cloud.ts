@@ -5,13 +5,16 @@ import { join } from "node:path";
 import type { Backend, Resource } from "../provider/backend.ts";
 import { lastSegment } from "../wire/values.ts";
 import { Addresses } from "./addresses.ts";
+import { Emulators, type EmulatorsOptions } from "./emulators.ts";
 import { FrontDoor, type FrontDoorLimits } from "./front-door.ts";
+import { IdTokens } from "./id-tokens.ts";
 import { Identity } from "./identity.ts";
 import * as inputs from "./inputs.ts";
 import { startKeeper, type Keeper } from "./keeper-client.ts";
 import type { Logs } from "./logs.ts";
 import { Nats } from "./nats.ts";
 import { Objects } from "./objects.ts";
+import { PushForwarder } from "./push-forwarder.ts";
 import { Services } from "./services.ts";
 import type { SupervisedLimits } from "./supervised.ts";
 
@@ -23,6 +26,8 @@ export interface LocalCloudOptions {
   readonly logs: Logs;
   /** The file of nats-server in that version; asked for when a machine needs it. */
   readonly natsServer: (version: string | undefined) => Promise<string>;
+  /** How Google's emulators are started on this machine, or what is missing for it. */
+  readonly emulators: EmulatorsOptions["find"];
   /** What a secret holds; undefined when nobody gave it a value. */
   readonly secret: (secretId: string) => Promise<string | undefined>;
   readonly limits?: {
@@ -45,6 +50,9 @@ export class LocalCloud implements Backend {
   readonly folder: string;
   readonly addresses = new Addresses();
   readonly identity: Identity;
+  readonly idTokens = new IdTokens();
+  readonly pushes: PushForwarder;
+  readonly emulators: Emulators;
   readonly nats: Nats;
   readonly objects: Objects;
   readonly services: Services;
@@ -84,11 +92,28 @@ export class LocalCloud implements Backend {
       logs,
       limits,
     });
+    this.pushes = new PushForwarder({
+      frontDoorPort: () => this.frontDoor.port,
+      sign: (account, audience) => this.idTokens.sign(account, audience),
+      note: logs.of("cloud"),
+    });
+    this.emulators = new Emulators({
+      find: options.emulators,
+      folder: join(folder, "emulators"),
+      forwarder: this.pushes,
+      keeper,
+      logs,
+      limits,
+    });
     this.services = new Services({
       folder: join(folder, "versions"),
       addresses: this.addresses,
       objects: this.objects,
       identity: this.identity,
+      platformEnv: async () => ({
+        GOOGLE_JWKS_URL: await this.idTokens.keysUrl(),
+        ...(await this.emulators.environment()),
+      }),
       keeper,
       logs,
       drainMs: options.limits?.drainMs ?? defaultDrainMs,
@@ -148,18 +173,28 @@ export class LocalCloud implements Backend {
       case "gcp:secretmanager/secretIamMember:SecretIamMember":
         this.identity.revoke(resource.urn);
         break;
+      case "gcp:firestore/database:Database":
+        await this.emulators.deleteDatabase(resource.id);
+        break;
+      case "gcp:pubsub/topic:Topic":
+        await this.emulators.messages.deleteTopic(inputs.topic(resource).name);
+        break;
+      case "gcp:pubsub/subscription:Subscription":
+        await this.emulators.messages.deleteSubscription(inputs.subscription(resource).name);
+        break;
       // EngineSplitTraffic: the platform does nothing on its deletion either.
     }
   }
 
-  /** Everything ends, last things first: door, apps, secrets, NATS, folder; within 5 s. */
+  /** Everything ends, last things first: door, apps, secrets, emulators and NATS, folder; within 5 s. */
   stop(): Promise<void> {
     this.#stopping ??= (async () => {
       this.frontDoor.close();
+      await this.pushes.close();
       await this.services.stop();
       await this.frontDoor.stop();
-      await this.identity.stop();
-      await this.nats.stop();
+      await Promise.all([this.pushes.stop(), this.identity.stop(), this.idTokens.stop()]);
+      await Promise.all([this.emulators.stop(), this.nats.stop()]);
       await rm(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
       this.keeper.folderRemoved(this.folder);
       await this.keeper.close();
@@ -206,6 +241,15 @@ export class LocalCloud implements Backend {
         this.identity.grant(resource.urn, secret, role, member);
         break;
       }
+      case "gcp:firestore/database:Database":
+        if (inputs.isDatastore(resource)) await this.emulators.putDatabase(resource.id);
+        break;
+      case "gcp:pubsub/topic:Topic":
+        await this.emulators.messages.putTopic(inputs.topic(resource));
+        break;
+      case "gcp:pubsub/subscription:Subscription":
+        await this.emulators.messages.putSubscription(inputs.subscription(resource));
+        break;
     }
   }
 }

@@ -81,11 +81,20 @@ export function requestHeaders(raw: RawHeaders, forwarding: Forwarding): string[
 
 /** A response's headers as the client gets them; how the body is framed is left to the sender. */
 export function responseHeaders(raw: RawHeaders): string[] {
+  return endToEndHeaders(raw);
+}
+
+/**
+ * The headers that are about the message and not about one connection.
+ * @param without names of others that are dropped, in lower case
+ */
+export function endToEndHeaders(raw: RawHeaders, without: readonly string[] = []): string[] {
   const dropped = nominated(raw);
   return pairs(raw)
     .filter(([name]) => {
       const lower = name.toLowerCase();
-      return !hopByHop.has(lower) && (lower === "content-length" || !dropped.has(lower));
+      if (hopByHop.has(lower) || without.includes(lower)) return false;
+      return lower === "content-length" || !dropped.has(lower);
     })
     .flat();
 }

@@ -3,9 +3,9 @@
  * service account, and the one call of Secret Manager that the apps make.
  */
 import { randomBytes } from "node:crypto";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { lastSegment } from "../wire/values.ts";
-import { listenOn } from "./listen-on.ts";
+import { end, json, type OwnServer, serve } from "./own-server.ts";
 import { loopback } from "./ports.ts";
 
 export interface IdentityOptions {
@@ -31,8 +31,8 @@ export class Identity {
   readonly #grants = new Map<string, { secretId: string; role: string; member: string }>();
   readonly #tokens = new Map<string, Token>();
   readonly #newest = new Map<string, Token>();
-  readonly #metadata = new Map<string, Promise<{ server: Server; port: number }>>();
-  #api: Promise<{ server: Server; port: number }> | undefined;
+  readonly #metadata = new Map<string, Promise<OwnServer>>();
+  #api: Promise<OwnServer> | undefined;
 
   constructor(options: IdentityOptions) {
     this.#options = { tokenLifeMs: 3_600_000, now: Date.now, ...options };
@@ -81,10 +81,7 @@ export class Identity {
     const all = [...this.#metadata.values(), ...(this.#api ? [this.#api] : [])];
     this.#metadata.clear();
     this.#api = undefined;
-    for (const { server } of await Promise.all(all)) {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    }
+    for (const server of await Promise.all(all)) await end(server);
   }
 
   #answerMetadata(
@@ -185,23 +182,6 @@ export class Identity {
       payload: { data: Buffer.from(value).toString("base64") },
     });
   }
-}
-
-async function serve(
-  answer: (request: IncomingMessage, response: ServerResponse) => void,
-): Promise<{ server: Server; port: number }> {
-  const server = createServer((request, response) => {
-    // A page whose name was made to point here (DNS rebinding) comes with that name.
-    if (request.headers.host === `${loopback}:${port}`) answer(request, response);
-    else response.writeHead(403).end();
-  });
-  const port = await listenOn(server, 0);
-  return { server, port };
-}
-
-function json(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { "Content-Type": "application/json; charset=UTF-8" });
-  response.end(JSON.stringify(body));
 }
 
 /** Google's error form (`google.rpc.Status` over REST). */

@@ -5,6 +5,7 @@ import { lastSegment } from "../wire/values.ts";
 import type { VersionSpec } from "./app-version.ts";
 import { natsConfigOf } from "./nats-translate.ts";
 import type { NatsNode } from "./nats.ts";
+import type { Subscription, Topic } from "./pubsub.ts";
 import type { DispatchRule } from "./routing.ts";
 
 const count = z.coerce.number().int().min(0);
@@ -160,6 +161,96 @@ export function dispatchRules(resource: Resource): DispatchRule[] {
     service: z.string(),
   });
   return read(z.object({ dispatchRules: z.array(rule) }), resource).dispatchRules;
+}
+
+/** True for a database that the Datastore emulator plays. */
+export function isDatastore(resource: Resource): boolean {
+  return read(z.object({ type: z.string() }), resource).type === "DATASTORE_MODE";
+}
+
+export function topic(resource: Resource): Topic {
+  const inputs = read(
+    z.object({ name: z.string(), messageRetentionDuration: z.string().optional() }),
+    resource,
+  );
+  const { messageRetentionDuration } = inputs;
+  return {
+    name: `projects/${projectOf(resource)}/topics/${inputs.name}`,
+    settings: { messageRetentionDuration },
+  };
+}
+
+const subscriptionInputs = z.object({
+  name: z.string(),
+  topic: z.string(),
+  ackDeadlineSeconds: count.optional(),
+  messageRetentionDuration: z.string().optional(),
+  retainAckedMessages: z.boolean().optional(),
+  enableMessageOrdering: z.boolean().optional(),
+  enableExactlyOnceDelivery: z.boolean().optional(),
+  filter: z.string().optional(),
+  expirationPolicy: z.object({ ttl: z.string() }).optional(),
+  retryPolicy: z
+    .object({ minimumBackoff: z.string().optional(), maximumBackoff: z.string().optional() })
+    .optional(),
+  deadLetterPolicy: z
+    .object({ deadLetterTopic: z.string().optional(), maxDeliveryAttempts: count.optional() })
+    .optional(),
+  pushConfig: z
+    .object({
+      pushEndpoint: z.string(),
+      attributes: z.record(z.string(), z.string()).optional(),
+      noWrapper: z.object({ writeMetadata: z.boolean() }).optional(),
+      oidcToken: z
+        .object({ serviceAccountEmail: z.string(), audience: z.string().optional() })
+        .optional(),
+    })
+    .optional(),
+  bigqueryConfig: z.unknown().optional(),
+  cloudStorageConfig: z.unknown().optional(),
+  messageTransforms: z.unknown().optional(),
+});
+
+/** Pub/Sub's own default, which is also how long a push may take. */
+const ackDeadlineSeconds = 10;
+
+/** @throws Error for a subscription whose messages would go where nothing stands for it here */
+export function subscription(resource: Resource): Subscription {
+  const inputs = read(subscriptionInputs, resource);
+  for (const key of ["bigqueryConfig", "cloudStorageConfig", "messageTransforms"] as const) {
+    if (inputs[key] === undefined || inputs[key] === null) continue;
+    throw new Error(
+      `${key}: the local cloud has nothing that does it; it pushes, or is pulled from`,
+    );
+  }
+  const project = projectOf(resource);
+  const push = inputs.pushConfig;
+  const deadline = inputs.ackDeadlineSeconds ?? ackDeadlineSeconds;
+  const { retryPolicy, deadLetterPolicy, messageRetentionDuration, filter } = inputs;
+  const { retainAckedMessages, enableMessageOrdering, enableExactlyOnceDelivery } = inputs;
+  const ttl = inputs.expirationPolicy?.ttl;
+  return {
+    name: `projects/${project}/subscriptions/${inputs.name}`,
+    push: push && {
+      target: {
+        endpoint: push.pushEndpoint,
+        account: push.oidcToken?.serviceAccountEmail,
+        audience: push.oidcToken?.audience,
+        deadlineMs: deadline * 1000,
+      },
+      settings: { attributes: push.attributes, noWrapper: push.noWrapper },
+    },
+    changeable: { ackDeadlineSeconds: deadline, retryPolicy, deadLetterPolicy },
+    fixed: {
+      topic: inputs.topic.includes("/")
+        ? inputs.topic
+        : `projects/${project}/topics/${inputs.topic}`,
+      ...{ messageRetentionDuration, filter },
+      ...{ retainAckedMessages, enableMessageOrdering, enableExactlyOnceDelivery },
+      // An empty time means "never" here and is left out there.
+      expirationPolicy: ttl === "" ? {} : inputs.expirationPolicy,
+    },
+  };
 }
 
 /** `projects/<p>/secrets/<id>` */

@@ -18,6 +18,8 @@ export interface ServicesOptions {
   readonly addresses: Addresses;
   readonly objects: Objects;
   readonly identity: Identity;
+  /** What else the platform tells every instance; resolves when an instance may use it. */
+  readonly platformEnv: () => Promise<Readonly<Record<string, string>>>;
   readonly keeper: Keeper;
   readonly logs: Logs;
   /** How long the connections of a version without traffic may go on. */
@@ -86,6 +88,7 @@ export class Services {
       return;
     }
     const { addresses, objects, identity, keeper, logs, folder, limits } = this.#options;
+    const platformEnv = await this.#options.platformEnv();
     const files = join(folder, `${spec.service}-${spec.version}-${this.#folders++}`);
     await objects.copyTo(spec.sourceUrl, files);
     const env: Record<string, string> = {};
@@ -98,6 +101,7 @@ export class Services {
       env,
       metadataHost: await identity.metadataHost(spec.account, spec.project),
       secretEndpoint: await identity.secretEndpoint(),
+      platformEnv,
       keeper,
       logs,
       note: logs.of("cloud"),

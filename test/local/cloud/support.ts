@@ -30,6 +30,7 @@ export async function startCloud(options: Partial<LocalCloudOptions> = {}): Prom
     port: 0,
     logs: createLogs({ write: (line) => lines.push(line.trimEnd()), color: false }),
     natsServer: (version) => provideNatsServer(thisMachine(console.error), version),
+    emulators: () => Promise.resolve({ missing: "this test needs none" }),
     secret: (id) => Promise.resolve(`value of ${id}`),
     ...options,
     limits: {
