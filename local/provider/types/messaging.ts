@@ -140,6 +140,19 @@ function checkSubscription(inputs: Props, report: Report): void {
   duration(inputs, "messageRetentionDuration", 600, 2_678_400, report);
   duration(inputs, "retryPolicy.minimumBackoff", 0, 600, report);
   duration(inputs, "retryPolicy.maximumBackoff", 0, 600, report);
+  const [least, most] = ["minimumBackoff", "maximumBackoff"].map((key) =>
+    parseFloat(textAt(inputs, `retryPolicy.${key}`) ?? ""),
+  );
+  if (least !== undefined && most !== undefined && least > most) {
+    report("retryPolicy.maximumBackoff", `${most}s is below the minimum of ${least}s`);
+  }
+  matches(
+    inputs,
+    "deadLetterPolicy.deadLetterTopic",
+    /^projects\/[^/]+\/topics\/[^/]+$/,
+    "a full name projects/<p>/topics/<t>",
+    report,
+  );
   inRange(inputs, "deadLetterPolicy.maxDeliveryAttempts", 5, 100, report);
   const ttl = textAt(inputs, "expirationPolicy.ttl");
   if (ttl !== undefined && ttl !== "")

@@ -357,12 +357,30 @@ const rules: readonly Rules[] = [
         "deadLetterPolicy.maxDeliveryAttempts: 4 is not between 5 and 100",
       ],
       [
+        { deadLetterPolicy: { deadLetterTopic: "dead" } },
+        'deadLetterPolicy.deadLetterTopic: "dead" is not a full name projects/<p>/topics/<t>',
+      ],
+      [
+        { retryPolicy: { minimumBackoff: "20s", maximumBackoff: "5s" } },
+        "retryPolicy.maximumBackoff: 5s is below the minimum of 20s",
+      ],
+      [
+        { name: "m" },
+        'name: "m" is not a subscription name: 3–255 letters, digits or -_.~+%, beginning with a letter and not with goog',
+      ],
+      [
         { pushConfig: { pushEndpoint: "http://a" } },
         'pushConfig.pushEndpoint: "http://a" is not an https address',
       ],
       [{ filter: "a".repeat(257) }, "filter: is over 256 bytes"],
     ],
-    allowed: [{ expirationPolicy: { ttl: "" } }, { ackDeadlineSeconds: 600 }],
+    allowed: [
+      { expirationPolicy: { ttl: "" } },
+      { ackDeadlineSeconds: 600 },
+      { retryPolicy: { minimumBackoff: "5s", maximumBackoff: "5s" } },
+      { retryPolicy: { minimumBackoff: "20s" } },
+      { deadLetterPolicy: { deadLetterTopic: unknown, maxDeliveryAttempts: 5 } },
+    ],
   },
   {
     type: "gcp:secretmanager/secret:Secret",

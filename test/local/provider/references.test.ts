@@ -211,6 +211,23 @@ describe("the local cloud, asked for a resource,", () => {
       cloud.create(subscription, "s", { name: "reader", topic: "projects/p/topics/numbers" }),
       /topic: Resource not found \(resource=projects\/p\/topics\/numbers\)/,
     );
+    await cloud.create(topic, "t", { name: "numbers" });
+    const reader = { name: "reader", topic: "projects/p/topics/numbers" };
+    const deadLetterPolicy = { deadLetterTopic: "projects/p/topics/dead" };
+    await assert.rejects(
+      cloud.create(subscription, "s", { ...reader, deadLetterPolicy }),
+      /deadLetterPolicy\.deadLetterTopic: Resource not found \(resource=projects\/p\/topics\/dead\)/,
+    );
+    const serviceAccountEmail = "push@p.iam.gserviceaccount.com";
+    const pushConfig = { pushEndpoint: "https://m.example", oidcToken: { serviceAccountEmail } };
+    await assert.rejects(
+      cloud.create(subscription, "s", { ...reader, pushConfig }),
+      /pushConfig\.oidcToken\.serviceAccountEmail: service account push@.* does not exist/,
+    );
+    await cloud.create(subscription, "s", reader);
+    // The cloud lets a topic go whose subscriptions are there.
+    await cloud.delete(topic, "t");
+    assert.equal(cloud.calls.at(-1), "delete projects/p/topics/numbers");
     const role = "roles/secretmanager.secretAccessor";
     const grant = { secretId: "nats-seed-add", role, member: "user:a@example.com" };
     await assert.rejects(
