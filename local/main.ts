@@ -8,6 +8,7 @@ import { readStackFile } from "./engine/stack-file.ts";
 import { emptyState, type RunOptions, type RunResult, type State } from "./engine/types.ts";
 import { placeOf } from "./provider/place.ts";
 import { startCloudProcess } from "./provider-process.ts";
+import { withoutEmulators } from "./stack-emulators.ts";
 import { localPublicKeys } from "./stack-keys.ts";
 import { changeLine, urlTable } from "./summary.ts";
 import { watchProgram } from "./watch.ts";
@@ -60,7 +61,10 @@ async function run(port: number, stopped: AbortController): Promise<number> {
     return 1;
   }
   const stackFile = readStackFile(root, stack);
-  const { configKey, keys } = await localPublicKeys(stackFile, say);
+  const [{ configKey, keys }, leftOut] = await Promise.all([
+    localPublicKeys(stackFile, say),
+    withoutEmulators(stackFile, say),
+  ]);
 
   say(`starting stack "${stack}" …`);
   const { project, region } = placeOf(stackFile.config);
@@ -98,7 +102,7 @@ async function run(port: number, stopped: AbortController): Promise<number> {
     root,
     stack,
     providerPort: provider.port,
-    config: { [configKey]: JSON.stringify(keys) },
+    config: { [configKey]: JSON.stringify(keys), ...leftOut },
     onLog: (severity, text) => {
       if (severity !== "debug") say(text.trimEnd());
     },

@@ -5,6 +5,12 @@ import type { ResourceState, RunResult, State } from "./engine/types.ts";
 const split = z.object({ allocations: z.record(z.string(), z.unknown()) });
 const dispatch = z.array(z.object({ path: z.string(), service: z.string() }));
 
+const manual = z.object({
+  service: z.string(),
+  versionId: z.string(),
+  manualScaling: z.object({ instances: z.number() }),
+});
+
 interface Deployed {
   readonly service: string;
   readonly version: string;
@@ -26,7 +32,7 @@ export function deployed(state: State): Deployed[] {
   return found.sort((a, b) => rank(a).localeCompare(rank(b)));
 }
 
-/** A table of what can be opened: path, service, the service's own host. */
+/** A table of what can be opened: path, service, the service's own host; below it each instance's own. */
 export function urlTable(state: State, port: number): string {
   const services = deployed(state);
   const rows: string[][] = [["URL", "service", "version", "own host", "websockets"]];
@@ -43,9 +49,27 @@ export function urlTable(state: State, port: number): string {
     }
   }
   const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
-  return rows
-    .map((row) => `  ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ")}`.trimEnd())
-    .join("\n");
+  return [
+    ...rows.map((row) =>
+      `  ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ")}`.trimEnd(),
+    ),
+    ...instanceHosts(state, services, base),
+  ].join("\n");
+}
+
+/** Where the instances of the services are that have hosts for them: those with manual scaling. */
+function instanceHosts(state: State, services: readonly Deployed[], base: string): string[] {
+  const versions = ofType(state, "StandardAppVersion").flatMap(({ inputs }) => {
+    const { data } = manual.safeParse(inputs);
+    return data ?? [];
+  });
+  return services.flatMap(({ service, version }) => {
+    const found = versions.find((one) => one.service === service && one.versionId === version);
+    if (found === undefined) return [];
+    const last = found.manualScaling.instances - 1;
+    const host = `http://<i>-dot-${version}-dot-${service}-dot-appengine.${base}/`;
+    return [`  each instance of ${service}: ${host}  i = ${last === 0 ? "0" : `0–${last}`}`];
+  });
 }
 
 /** One line on what a deployment changed. */

@@ -63,6 +63,28 @@ describe("what npm start prints of a deployment", () => {
     );
   });
 
+  it("names the hosts of instances, where a version with traffic has them", () => {
+    const version = (service: string, versionId: string, more: object) =>
+      [
+        "gcp:appengine/standardAppVersion:StandardAppVersion",
+        { service, versionId, ...more },
+      ] as const;
+    const replicas = { manualScaling: { instances: 3 } };
+    const lines = urlTable(
+      state(
+        ...[split("default", "d1"), version("default", "d1", { automaticScaling: {} })],
+        ...[split("m", "m2"), version("m", "m1", replicas), version("m", "m2", replicas)],
+        ...[split("one", "o1"), version("one", "o1", { manualScaling: { instances: 1 } })],
+      ),
+      8080,
+    ).split("\n");
+    assert.deepEqual(lines.slice(-2), [
+      "  each instance of m: http://<i>-dot-m2-dot-m-dot-appengine.localhost:8080/  i = 0–2",
+      "  each instance of one: http://<i>-dot-o1-dot-one-dot-appengine.localhost:8080/  i = 0",
+    ]);
+    assert.equal(lines.filter((line) => line.includes("<i>")).length, 2);
+  });
+
   it("is one line on a change: versions that moved, else the numbers, else that there is none", () => {
     const line = (after: State, counts: Partial<typeof noSteps>): string =>
       changeLine(system, {
