@@ -6,10 +6,11 @@ import { BuildDeployer } from "./components/build-deployer.ts";
 import { DispatchRules } from "./components/dispatch-rules.ts";
 import { FlexibleService } from "./components/flexible-service.ts";
 import { apps } from "./components/lib/apps.ts";
-import { topicPrefix } from "./components/lib/nats-config.ts";
+import { replicationSubjects, topicPrefix } from "./components/lib/nats-config.ts";
 import { NatsServer } from "./components/nats-server.ts";
 import { PrivateNetwork } from "./components/private-network.ts";
 import { ProjectServices } from "./components/project-services.ts";
+import { ReplicatedService } from "./components/replicated-service.ts";
 import { SourceBucket } from "./components/source-bucket.ts";
 import { StandardService } from "./components/standard-service.ts";
 import { readSettings } from "./config.ts";
@@ -66,6 +67,15 @@ const nats = new NatsServer(
         publish: [`${topicPrefix}>`],
         subscribe: [`${topicPrefix}>`],
       },
+      ...(settings.natsKeys.m === undefined
+        ? {}
+        : {
+            m: {
+              publicKey: settings.natsKeys.m,
+              publish: replicationSubjects,
+              subscribe: replicationSubjects,
+            },
+          }),
     },
   },
   { dependsOn: [services, application] },
@@ -124,6 +134,25 @@ const ws = new FlexibleService(
   { dependsOn: [nats, network, web] },
 );
 
+// Replicated memory, in the stacks that have it.
+
+const m =
+  settings.m &&
+  new ReplicatedService(
+    "m",
+    {
+      project,
+      service: "m",
+      source: new AppSource("m-source", { service: "m", app: apps.m, bucket: sources }),
+      ...settings.m,
+      defaultHostname: application.defaultHostname,
+      vpcConnector: network.connectorName,
+      env: { NATS_URL: nats.url },
+      secrets: { NATS_SEED_SECRET: nats.seedSecretId("m") },
+    },
+    { dependsOn: [application, nats, network, web] },
+  );
+
 // Which paths go where. What no rule names goes to the default service.
 
 new DispatchRules(
@@ -136,9 +165,11 @@ new DispatchRules(
       // Reserved for the Centrifuge protocol: ws answers 404 there until it speaks it.
       { path: "/connection/*", service: ws.service },
       { path: "/emulation", service: ws.service },
+      // Two rules, for "/m*" would also match /main.js.
+      ...(m ? ["/m", "/m/*"].map((path) => ({ path, service: m.service })) : []),
     ],
   },
-  { dependsOn: [web, add, ws] },
+  { dependsOn: [web, add, ws, ...(m ? [m] : [])] },
 );
 
 // Who deploys all this from now on.
@@ -151,7 +182,12 @@ const deployer = new BuildDeployer(
     region,
     protect,
     sourceBucket: sources,
-    runtimeAccounts: { web: web.account, add: add.account, ws: ws.account },
+    runtimeAccounts: {
+      web: web.account,
+      add: add.account,
+      ws: ws.account,
+      ...(m ? { m: m.account, "m-push": m.pushAccount } : {}),
+    },
     ...(legacyProjectNumber === undefined
       ? {}
       : { legacyBuildAccount: { projectNumber: legacyProjectNumber } }),
@@ -172,6 +208,7 @@ export const versions: Readonly<Record<string, string>> = {
   [web.service]: web.versionId,
   [add.service]: add.versionId,
   [ws.service]: ws.versionId,
+  ...(m ? { [m.service]: m.versionId } : {}),
 };
 /** The image that ws runs from; empty when it runs from an archive. A later preview is given it. */
 export const wsImage: string = settings.ws.image ?? "";

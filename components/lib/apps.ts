@@ -9,4 +9,5 @@ export const apps = {
   },
   add: { folder: "apps/add" },
   ws: { folder: "apps/ws" },
+  m: { folder: "apps/m" },
 } as const satisfies Readonly<Record<string, App>>;

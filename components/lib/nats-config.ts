@@ -6,6 +6,12 @@ export const natsPorts = { clients: 4222, routes: 6222, monitoring: 8222 } as co
 /** The subject prefix under which every topic lives: topic `x` is subject `t.x`. */
 export const topicPrefix = "t.";
 
+/**
+ * The subjects on which the instances of m tell each other of changes, and answer. They are no topics:
+ * whoever can open a websocket can listen to any topic.
+ */
+export const replicationSubjects: readonly string[] = ["m.changes", "m.ack.*"];
+
 /** What a client of the server may do. Subjects may hold the wildcards `*` and `>`. */
 export interface NatsClient {
   /** Public NKey of a user (`U…`); its seed is in Secret Manager. */

@@ -1,4 +1,5 @@
 /** What must hold in the graph of every stack, whatever it declares. Each check answers with problems. */
+import { z } from "zod";
 import type { RecordedGraph, RecordedResource } from "../../local/record.ts";
 import { typeAndName } from "./golden.ts";
 
@@ -14,6 +15,7 @@ export function graphProblems(graph: RecordedGraph, { protect }: { protect: bool
     ...familyProblems(resources),
     ...protectionProblems(resources, protect),
     ...seedProblems(resources),
+    ...deliveryProblems(resources),
   ];
 }
 
@@ -186,4 +188,79 @@ export function seedProblems(resources: Resources): string[] {
       /secretmanager\.(secretAccessor|admin)|\/(owner|editor)$/.test(String(inputs["role"])),
   );
   return [...problems, ...wide.map(({ urn }) => `${typeAndName(urn)} opens every secret`)];
+}
+
+/**
+ * Each instance of a replicated service is told of every change: by a subscription of its own that lasts,
+ * and before its version serves. Pushes are signed for an account that can do nothing else.
+ */
+export function deliveryProblems(resources: Resources): string[] {
+  const ofType = (end: string): RecordedResource[] =>
+    resources.filter(({ type }) => type.endsWith(end));
+  const reaches = reachability(resources);
+  const problems: string[] = [];
+  const subscriptions = ofType(":Subscription");
+  const used = new Set<string>();
+  for (const version of ofType(":StandardAppVersion")) {
+    const { service, versionId, manualScaling } = version.inputs;
+    const { instances } = z
+      .object({ instances: z.number() })
+      .parse(manualScaling ?? { instances: 0 });
+    const splits = ofType(":EngineSplitTraffic").filter(
+      ({ inputs }) => inputs["service"] === service,
+    );
+    for (let index = 0; index < instances; index++) {
+      const host = `https://${index}-dot-${String(versionId)}-dot-${String(service)}-dot-`;
+      const own = subscriptions.filter(({ inputs }) =>
+        pushOf(inputs).pushEndpoint.startsWith(host),
+      );
+      if (own.length !== 1) {
+        problems.push(
+          `${typeAndName(version.urn)}: instance ${index} has ${own.length} subscriptions`,
+        );
+      }
+      for (const { urn } of own) {
+        used.add(urn);
+        if (!reaches(urn, version.urn))
+          problems.push(`${typeAndName(urn)} does not wait for its version`);
+        for (const split of splits) {
+          if (!reaches(split.urn, urn)) {
+            problems.push(`${typeAndName(split.urn)} does not wait for ${typeAndName(urn)}`);
+          }
+        }
+      }
+    }
+  }
+  const accounts = new Set<string>();
+  for (const { urn, inputs } of subscriptions) {
+    const { oidcToken } = pushOf(inputs);
+    accounts.add(oidcToken.serviceAccountEmail);
+    if (!used.has(urn)) problems.push(`${typeAndName(urn)} pushes to no instance that is declared`);
+    if (oidcToken.audience === "") problems.push(`${typeAndName(urn)} has no audience`);
+    if (!z.object({ ttl: z.literal("") }).safeParse(inputs["expirationPolicy"]).success) {
+      problems.push(`${typeAndName(urn)} expires`);
+    }
+    if (!z.object({ deadLetterTopic: z.string() }).safeParse(inputs["deadLetterPolicy"]).success) {
+      problems.push(`${typeAndName(urn)} has no dead letters`);
+    }
+  }
+  for (const { urn, inputs } of resources.filter(({ inputs }) => inputs["role"] !== undefined)) {
+    const [, member = ""] = String(inputs["member"]).split(":");
+    if (accounts.has(member)) problems.push(`${typeAndName(urn)} gives a role to who only pushes`);
+    if (inputs["role"] !== "roles/iam.serviceAccountTokenCreator") continue;
+    const [, account = ""] = String(inputs["serviceAccountId"]).split("/serviceAccounts/");
+    if (!accounts.has(account) || !member.endsWith("@gcp-sa-pubsub.iam.gserviceaccount.com")) {
+      problems.push(`${typeAndName(urn)} makes tokens of more than pushes`);
+    }
+  }
+  return problems;
+}
+
+const push = z.object({
+  pushEndpoint: z.string(),
+  oidcToken: z.object({ serviceAccountEmail: z.string(), audience: z.string() }),
+});
+
+function pushOf(inputs: RecordedResource["inputs"]): z.infer<typeof push> {
+  return push.parse(inputs["pushConfig"]);
 }

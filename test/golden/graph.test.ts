@@ -5,6 +5,7 @@ import { before, describe, it } from "node:test";
 import { stackNames } from "../../local/engine/stack-file.ts";
 import { type RecordedGraph, type RecordedResource, recordGraph } from "../../local/record.ts";
 import {
+  deliveryProblems,
   familyProblems,
   graphProblems,
   orderProblems,
@@ -61,7 +62,7 @@ describe(`the graph of ${previewed} in a preview, where nothing computed is know
   it("names its versions already, and as the up will", () => {
     const ids = ({ resources }: RecordedGraph) =>
       resources.map(({ inputs }) => inputs["versionId"]).filter((id) => id !== undefined);
-    assert.equal(ids(graphOf(previewed)).length, 3);
+    assert.equal(ids(graphOf(previewed)).length, 4);
     assert.deepEqual(ids(preview), ids(graphOf(previewed)));
   });
 });
@@ -138,6 +139,7 @@ describe("a graph that is broken", () => {
     ["web-version", "gcp:vpcaccess/connector:Connector::realtime-connector"],
     ["add-version", "gcp:appengine/standardAppVersion:StandardAppVersion::web-version"],
     ["ws-version", "gcp:appengine/standardAppVersion:StandardAppVersion::web-version"],
+    ["m-version", "gcp:appengine/standardAppVersion:StandardAppVersion::web-version"],
     ["ws-traffic", "gcp:appengine/flexibleAppVersion:FlexibleAppVersion::ws-version"],
     ["routes-rules", "gcp:appengine/engineSplitTraffic:EngineSplitTraffic::add-traffic"],
   ] as const) {
@@ -185,6 +187,7 @@ describe("a graph that is broken", () => {
     "app-database",
     "nats-1-data",
     "nats-seed-ws",
+    "nats-seed-m",
     "realtime-network",
     "realtime-flex",
     "realtime-connector",
@@ -217,5 +220,102 @@ describe("a graph that is broken", () => {
     assert.deepEqual(seedProblems(everybody), [
       "gcp:projects/iAMMember:IAMMember::ws-logging.logWriter opens every secret",
     ]);
+  });
+
+  describe("in how changes are delivered", () => {
+    const version = (): string => {
+      const found = graphOf("dev").resources.find(({ name }) => name === "m-version");
+      return String(found?.inputs["versionId"]);
+    };
+    const subscription = (index: number): string => `m-${version()}-${index}`;
+    const named = (index: number): string =>
+      `gcp:pubsub/subscription:Subscription::${subscription(index)}`;
+    const cases: readonly (readonly [
+      what: string,
+      resources: () => RecordedResource[],
+      problems: () => string[],
+    ])[] = [
+      [
+        "a subscription does not wait for the version",
+        () => broken("dev", subscription(1), () => ({ dependencies: [] })),
+        () => [`${named(1)} does not wait for its version`],
+      ],
+      [
+        "the traffic does not wait for the subscriptions",
+        () => broken("dev", "m-traffic", () => ({ dependencies: [] })),
+        () =>
+          [0, 1].map(
+            (index) =>
+              `gcp:appengine/engineSplitTraffic:EngineSplitTraffic::m-traffic does not wait for ${named(index)}`,
+          ),
+      ],
+      [
+        "an instance has no subscription",
+        () => graphOf("dev").resources.filter(({ name }) => name !== subscription(1)),
+        () => [
+          "gcp:appengine/standardAppVersion:StandardAppVersion::m-version: instance 1 has 0 subscriptions",
+        ],
+      ],
+      [
+        "a subscription pushes to an instance that there is not",
+        () =>
+          broken("dev", "m-version", ({ inputs }) => ({
+            inputs: { ...inputs, manualScaling: { instances: 1 } },
+          })),
+        () => [`${named(1)} pushes to no instance that is declared`],
+      ],
+      [
+        "a subscription expires and has no dead letters",
+        () =>
+          broken("dev", subscription(0), ({ inputs: { deadLetterPolicy: _, ...inputs } }) => ({
+            inputs: { ...inputs, expirationPolicy: { ttl: "2678400s" } },
+          })),
+        () => [`${named(0)} expires`, `${named(0)} has no dead letters`],
+      ],
+      [
+        "the account that pushes has a role",
+        () =>
+          broken(
+            "dev",
+            "m-publisher",
+            withInput("member", "serviceAccount:m-push@my-project-dev.iam.gserviceaccount.com"),
+          ),
+        () => [
+          "gcp:pubsub/topicIAMMember:TopicIAMMember::m-publisher gives a role to who only pushes",
+        ],
+      ],
+      [
+        "another account's tokens can be made",
+        () =>
+          broken(
+            "dev",
+            "m-push-signer",
+            withInput(
+              "serviceAccountId",
+              "projects/my-project-dev/serviceAccounts/m-service@my-project-dev.iam.gserviceaccount.com",
+            ),
+          ),
+        () => [
+          "gcp:serviceaccount/iAMMember:IAMMember::m-push-signer makes tokens of more than pushes",
+        ],
+      ],
+      [
+        "every account's tokens can be made",
+        () =>
+          broken(
+            "dev",
+            "m-dead-subscriber",
+            withInput("role", "roles/iam.serviceAccountTokenCreator"),
+          ),
+        () => [
+          "gcp:projects/iAMMember:IAMMember::m-dead-subscriber makes tokens of more than pushes",
+        ],
+      ],
+    ];
+    for (const [what, resources, problems] of cases) {
+      it(`is caught when ${what}`, () => {
+        assert.deepEqual(deliveryProblems(resources()), problems());
+      });
+    }
   });
 });

@@ -53,7 +53,7 @@ describe("npm run bundle", () => {
     ]) {
       const { stderr, status } = bundle(...args);
       assert.equal(status, 2);
-      assert.equal(stderr, "usage: npm run bundle -- <web|add|ws> <folder>\n");
+      assert.equal(stderr, "usage: npm run bundle -- <web|add|ws|m> <folder>\n");
     }
     assert(!existsSync(folder));
   });

@@ -13,7 +13,13 @@ import {
   type Status,
 } from "nats";
 import { createUser } from "nkeys.js";
-import { natsConfig, type NatsConfigArgs } from "../../../components/lib/nats-config.ts";
+import { acknowledgementSubject, changesSubject } from "../../../apps/m/channel.ts";
+import {
+  natsConfig,
+  type NatsConfigArgs,
+  replicationSubjects,
+  topicPrefix,
+} from "../../../components/lib/nats-config.ts";
 import { provideNatsServer, thisMachine } from "../../../local/tools/nats-server.ts";
 import { eventually } from "../../support/eventually.ts";
 import { NatsServer } from "../../support/nats.ts";
@@ -52,6 +58,13 @@ function onThisMachine(text: string, folder: string): string {
     ['store_dir: "/data"', `store_dir: ${JSON.stringify(folder)}`],
   ].reduce((all, [from = "", to = ""]) => replaceLine(all, from, to), text);
 }
+
+describe("the subjects of replicated memory", () => {
+  it("are those that apps/m uses, and lie outside of the topics", () => {
+    assert.deepEqual(replicationSubjects, [changesSubject, acknowledgementSubject("*")]);
+    for (const subject of replicationSubjects) assert(!subject.startsWith(topicPrefix), subject);
+  });
+});
 
 describe("the text of nats-server's configuration", () => {
   it("of one server is as it was reviewed", (t) => {
