@@ -8,7 +8,7 @@ import { encodePatch, parsePatch } from "./patch.ts";
 export const changesSubject = "m.changes";
 export const acknowledgementSubject = (writer: string): string => `m.ack.${writer}`;
 
-/** Larger messages are sent without the changes; NATS takes a megabyte, and JSON in JSON doubles. */
+/** Larger messages, in bytes, are sent without the changes: NATS takes a megabyte. */
 const largestMessage = 512 * 1024;
 
 /** Somebody says that a revision exists, with or without how to get there, and wants to know who has it. */
@@ -91,7 +91,7 @@ export class Channel {
     const rev = changes.at(-1)?.rev;
     if (rev === undefined) return;
     const text = encodeNews({ writer, rev, changes });
-    if (text.length > largestMessage) this.ask(rev);
+    if (Buffer.byteLength(text) > largestMessage) this.ask(rev);
     else this.#send(changesSubject, text);
   }
 

@@ -11,6 +11,7 @@ export class MemoryBus implements Bus {
   /** Every flush so far; the test settles them. */
   readonly flushes: PromiseWithResolvers<undefined>[] = [];
   readonly #listeners = new Set<(connected: boolean) => void>();
+  readonly #subscriptions = new Set<{ subject: string; callback: (data: Uint8Array) => void }>();
 
   onChange(listener: (connected: boolean) => void): () => void {
     this.#listeners.add(listener);
@@ -39,9 +40,21 @@ export class MemoryBus implements Bus {
     await flush.promise;
   }
 
-  subscribe(): BusSubscription {
+  subscribe(subject: string, callback: (data: Uint8Array) => void): BusSubscription {
     if (this.closed) throw new BusError("closed", "the bus is closed");
-    return { confirmed: Promise.resolve(), unsubscribe: () => undefined };
+    const subscription = { subject, callback };
+    this.#subscriptions.add(subscription);
+    return {
+      confirmed: Promise.resolve(),
+      unsubscribe: () => this.#subscriptions.delete(subscription),
+    };
+  }
+
+  /** Brings a message to who has subscribed; what is sent on this bus reaches nobody by itself. */
+  deliver(subject: string, text: string): void {
+    for (const subscription of this.#subscriptions) {
+      if (subscription.subject === subject) subscription.callback(Buffer.from(text));
+    }
   }
 
   close(): Promise<void> {
