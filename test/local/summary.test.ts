@@ -107,7 +107,7 @@ describe("npm run local-provider", () => {
     )) {
       keys[name] = key;
     }
-    assert.deepEqual(Object.keys(keys), ["add", "ws"]);
+    assert.deepEqual(Object.keys(keys), ["add", "ws", "m"]);
     const shown = page.replaceAll(/^ {3}/gm, "");
     assert.ok(shown.includes(`$ npm run local-provider\n${attaching(40_559, 8080, keys)}\n`));
     assert.ok(shown.includes("export PULUMI_DEBUG_PROVIDERS=gcp:40559\n"));
