@@ -278,4 +278,27 @@ describe("deploying a service again", { concurrency: false }, () => {
     assert.deepEqual(last.problems, []);
     assert.deepEqual(settled(ofM(last.calls, before, last)), ["update BucketObject m", ...inOrder]);
   });
+
+  // docs/first-deploy.md says so under "Going back".
+  it("cannot end cleanly when it goes back from half a deployment of it, until the next change", async () => {
+    const serving = last;
+    pipeline.write("apps/m/main.ts", "console.log('m 4');");
+    pipeline.refuse("create Subscription m-.*-1");
+    assert.equal((await pipeline.deploy()).ok, false);
+    pipeline.refuse();
+    pipeline.write("apps/m/main.ts", "console.log('m 2');");
+    for (let run = 1; run <= 2; run++) {
+      const back = await pipeline.deploy();
+      assert.equal(back.ok, false);
+      assert.match(
+        back.problems.join(),
+        /Cannot delete a version with a non-zero traffic allocation/,
+      );
+      assert.deepEqual(pipeline.trafficOf("m"), [serving.versions["m"]]);
+    }
+    pipeline.write("apps/m/main.ts", "console.log('m 5');");
+    last = await pipeline.deploy();
+    assert.deepEqual(last.problems, []);
+    assert.deepEqual((await pipeline.deploy()).calls, []);
+  });
 });
