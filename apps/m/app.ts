@@ -132,8 +132,8 @@ export function createMApp(options: MAppOptions): RequestListener {
       if (rev === undefined || confirmation === undefined) {
         throw new HttpError(404, "no_such_operation", "there is no revision of this number");
       }
-      const status = confirmation.missing.length === 0 ? "confirmed" : "pending";
-      response.json({ rev, status, ...confirmation });
+      const { complete, confirmed, missing } = confirmation;
+      response.json({ rev, status: complete ? "confirmed" : "pending", confirmed, missing });
     })
     .all(onlyMethods("GET", "HEAD"));
 
@@ -156,8 +156,9 @@ function answerPost(response: Response, posted: Posted): void {
   );
   const { rev } = committed(outcome);
   response.set("etag", tagOf(rev));
-  const { confirmed, missing } = confirmation ?? { confirmed: 0, missing: [] };
-  if (missing.length === 0) response.json({ rev, confirmed });
+  if (confirmation === undefined) throw new Error("a committed POST has a confirmation");
+  const { confirmed, missing, complete } = confirmation;
+  if (complete) response.json({ rev, confirmed });
   else response.status(202).json({ rev, confirmed, missing, operation: `/m/operations/${rev}` });
 }
 

@@ -1,5 +1,5 @@
 import type { Log } from "../lib/log.ts";
-import { pause } from "../lib/within.ts";
+import { pause, within } from "../lib/within.ts";
 import type { Clock } from "./clock.ts";
 import { LeaseObserver, type LeaseTimes } from "./lease.ts";
 import type { Store } from "./store.ts";
@@ -22,6 +22,8 @@ export interface Confirmation {
   readonly confirmed: number;
   /** Those that may serve and are not known to have it. */
   readonly missing: readonly string[];
+  /** True when it is known who may serve, and nobody is missing. */
+  readonly complete: boolean;
 }
 
 interface Waiter {
@@ -43,6 +45,7 @@ export class Confirmations {
   readonly #acknowledged = new Map<string, number>();
   readonly #waiters = new Set<Waiter>();
   #probing = false;
+  #reading: Promise<readonly string[]> | undefined;
 
   constructor(options: ConfirmationsOptions) {
     this.#options = options;
@@ -52,7 +55,7 @@ export class Confirmations {
 
   /** A replica says that it has applied every revision up to this one. */
   acknowledged(replica: string, rev: number): void {
-    if ((this.#acknowledged.get(replica) ?? 0) >= rev) return;
+    if (this.#has(replica, rev)) return;
     this.#acknowledged.set(replica, rev);
     for (const waiter of [...this.#waiters]) {
       if (rev >= waiter.rev && waiter.missing.delete(replica)) {
@@ -63,41 +66,47 @@ export class Confirmations {
   }
 
   /**
-   * Waits until every one of the replicas has the revision or cannot serve any more.
+   * Waits until every replica that may serve has a revision, which has been committed.
    *
-   * @param members the replicas that were members when the revision was committed
    * @param limitMs how long; what is missing then is in the answer
    */
-  async wait(rev: number, members: readonly string[], limitMs: number): Promise<Confirmation> {
+  async wait(rev: number, limitMs: number): Promise<Confirmation> {
+    const end = performance.now() + limitMs;
+    // Who becomes a member after this has been read reads the revision after that, and has this one
+    // before it serves.
+    const members = await this.#membersBefore(end);
+    if (members === undefined) {
+      const has = [...this.#acknowledged.values()].filter((other) => other >= rev);
+      return { confirmed: has.length, missing: [], complete: false };
+    }
     this.#forgetAllBut(members);
-    const missing = new Set(
-      members.filter((member) => (this.#acknowledged.get(member) ?? 0) < rev),
-    );
+    const missing = new Set(members.filter((member) => !this.#has(member, rev)));
     const confirmed = members.length - missing.size;
-    const { signal } = this.#options;
-    if (missing.size === 0) return { confirmed, missing: [] };
-    const complete = new AbortController();
+    if (missing.size === 0) return { confirmed, missing: [], complete: true };
+    const done = new AbortController();
     const waiter: Waiter = {
       ...{ rev, missing, confirmed },
       done: () => {
-        complete.abort();
+        done.abort();
       },
     };
     this.#waiters.add(waiter);
     void this.#probe();
-    await pause(limitMs, AbortSignal.any([signal, complete.signal]));
+    await pause(
+      Math.max(0, end - performance.now()),
+      AbortSignal.any([this.#options.signal, done.signal]),
+    );
     this.#waiters.delete(waiter);
-    return { confirmed: waiter.confirmed, missing: [...missing] };
+    return { confirmed: waiter.confirmed, missing: [...missing], complete: missing.size === 0 };
   }
 
   /** Which of the present members have the revision, as their leases say. */
   async look(rev: number): Promise<Confirmation> {
     const members = await this.#options.store.members();
     const gone = await this.#readLeases(members);
-    const missing = members.filter(
-      (member) => !gone.has(member) && (this.#acknowledged.get(member) ?? 0) < rev,
-    );
-    return { confirmed: members.length - gone.size - missing.length, missing };
+    const missing = members.filter((member) => !gone.has(member) && !this.#has(member, rev));
+    const confirmed = members.length - gone.size - missing.length;
+    return { confirmed, missing, complete: missing.length === 0 };
   }
 
   /** Ends the membership of replicas whose lease has ended, whether or not anybody waits for them. */
@@ -105,6 +114,35 @@ export class Confirmations {
     const members = await this.#options.store.members();
     this.#forgetAllBut(members);
     await this.#readLeases(members);
+  }
+
+  #has(replica: string, rev: number): boolean {
+    return (this.#acknowledged.get(replica) ?? 0) >= rev;
+  }
+
+  /** The members, read from now on; undefined when that could not be done before the end. */
+  async #membersBefore(end: number): Promise<readonly string[] | undefined> {
+    const { signal, log } = this.#options;
+    const late = (): Error => new Error("Datastore did not answer in time");
+    for (;;) {
+      try {
+        return await within(this.#members(), end - performance.now(), late);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        log.warn({ reason }, "cannot read the members");
+        if (signal.aborted || performance.now() >= end) return undefined;
+        await pause(Math.min(50, end - performance.now()), signal);
+      }
+    }
+  }
+
+  /** Those who ask in one turn share one reading. */
+  #members(): Promise<readonly string[]> {
+    this.#reading ??= Promise.resolve().then(() => {
+      this.#reading = undefined;
+      return this.#options.store.members();
+    });
+    return this.#reading;
   }
 
   /** One loop for all that wait: asks those that are missing, and reads their leases. */

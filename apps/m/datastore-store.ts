@@ -52,13 +52,7 @@ export class DatastoreStore implements Store {
     let base: number | undefined;
     const committed = this.#datastore.transact(
       async (reader): Promise<Work<CommitResult>> => {
-        // The members are read with the revision: a replica that joins meanwhile writes them, so that
-        // one of the two transactions fails and is repeated after the other.
-        const [head, members, ...records] = await reader.lookup([
-          headKey,
-          membersKey,
-          ...keys.map(usedKey),
-        ]);
+        const [head, ...records] = await reader.lookup([headKey, ...keys.map(usedKey)]);
         const rev = revOf(head);
         base = rev;
         const used = new Map<string, UsedKey>();
@@ -77,7 +71,7 @@ export class DatastoreStore implements Store {
           }
         }
         const { outcomes, changes } = plan(requests, rev, used, done);
-        const result = { outcomes, changes, members: membersOf(members) };
+        const result = { outcomes, changes };
         if (changes.length === 0) return { result, mutations: [] };
         const now = new Date();
         const expires = new Date(now.getTime() + usedKeyMs);
@@ -147,12 +141,12 @@ export class DatastoreStore implements Store {
   }
 
   async join(lease: LeaseRecord): Promise<{ readonly rev: number }> {
-    return settled(
+    await settled(
       this.#datastore.transact(async (reader) => {
-        const [head, members] = await reader.lookup([headKey, membersKey]);
+        const [members] = await reader.lookup([membersKey]);
         const all = new Set([...membersOf(members), lease.replica]);
         return {
-          result: { rev: revOf(head) },
+          result: undefined,
           mutations: [
             { upsert: membersKey, properties: { members: JSON.stringify([...all]) } },
             { upsert: leaseKey(lease.replica), properties: leaseProperties(lease) },
@@ -160,6 +154,9 @@ export class DatastoreStore implements Store {
         };
       }),
     );
+    // Read after the membership is written, as writers read the members after their commit: one of
+    // the two sees the other. In one transaction they would only be in each other's way.
+    return this.head();
   }
 
   renew(lease: LeaseRecord): Promise<boolean> {

@@ -106,7 +106,7 @@ export class Replica {
    * @throws HttpError 503, see Writer
    */
   async post(request: WriteRequest, waitMs: number): Promise<Posted> {
-    const { outcome, members, commitMs } = await this.#writer.write(request);
+    const { outcome, commitMs } = await this.#writer.write(request);
     if (outcome.kind !== "committed" && outcome.kind !== "replayed") {
       return { outcome, confirmation: undefined, commitMs, confirmMs: 0 };
     }
@@ -114,9 +114,9 @@ export class Replica {
     const began = performance.now();
     // An earlier revision was not told of just now.
     if (outcome.kind === "replayed") this.#channel.ask(rev);
-    const confirmation = await this.#confirmations.wait(rev, members, waitMs);
+    const confirmation = await this.#confirmations.wait(rev, waitMs);
     const confirmMs = performance.now() - began;
-    if (confirmation.missing.length > 0) {
+    if (!confirmation.complete) {
       const { log } = this.#options;
       log.warn({ rev, missing: confirmation.missing, confirmMs }, "not confirmed in time");
     }

@@ -62,8 +62,6 @@ export interface CommitResult {
   readonly outcomes: readonly WriteOutcome[];
   /** What was written, consecutive; empty when nothing was. */
   readonly changes: readonly Change[];
-  /** All replicas at the commit: who joins later has these changes from the start. */
-  readonly members: readonly string[];
 }
 
 /**

@@ -36,8 +36,6 @@ const defaultLimits: WriterLimits = {
 
 export interface Written {
   readonly outcome: WriteOutcome;
-  /** The replicas that must have it. */
-  readonly members: readonly string[];
   /** How long the transaction took, with the wait for it. */
   readonly commitMs: number;
 }
@@ -93,7 +91,7 @@ export class Writer {
         for (const [index, { settle, since }] of batch.entries()) {
           const outcome = result.outcomes[index];
           if (outcome === undefined) throw new Error("a request has no outcome");
-          settle.resolve({ outcome, members: result.members, commitMs: now - since });
+          settle.resolve({ outcome, commitMs: now - since });
         }
       } catch (error) {
         for (const { settle } of batch) settle.reject(error);
