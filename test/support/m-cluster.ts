@@ -28,12 +28,14 @@ export type PushFault = (delivery: {
 
 export interface MClusterOptions {
   readonly replicas: number;
-  /** `host:port` of the emulator. */
-  readonly datastore: string;
+  /** `host:port` of the emulator, or of what stands before it for the replica of an index. */
+  readonly datastore: string | ((index: number) => string);
   /** `host:port`; without it nothing is published successfully, and nothing is pushed. */
   readonly pubsub?: string | undefined;
-  /** URL; a closed port will do where NATS is to be away. */
-  readonly nats: string;
+  /** `host:port` that replicas publish to, where it is another one. */
+  readonly publishTo?: string;
+  /** URL, for each index where they differ; a closed port will do where NATS is to be away. */
+  readonly nats: string | ((index: number) => string);
   readonly leaseMs?: number;
   /** The program; the bundle of `apps/m` by default. */
   readonly main?: string;
@@ -143,14 +145,14 @@ export class MCluster implements AsyncDisposable {
 
   /** Starts a process at an index, and waits only until it listens. */
   async launch(index: number): Promise<Running> {
-    const { datastore, pubsub, nats, leaseMs, main } = this.options;
+    const { datastore, pubsub, publishTo = pubsub, nats, leaseMs, main } = this.options;
     const process = new ServiceProcess(main ?? bundledM(), {
       GOOGLE_CLOUD_PROJECT: project,
       GAE_VERSION: "v1",
-      NATS_URL: nats,
-      DATASTORE_EMULATOR_HOST: datastore,
+      NATS_URL: typeof nats === "string" ? nats : nats(index),
+      DATASTORE_EMULATOR_HOST: typeof datastore === "string" ? datastore : datastore(index),
       // A port that nobody listens on stands for a Pub/Sub that is away.
-      PUBSUB_EMULATOR_HOST: pubsub ?? "127.0.0.1:9",
+      PUBSUB_EMULATOR_HOST: publishTo ?? "127.0.0.1:9",
       METADATA_SERVER_DETECTION: "none",
       DATASTORE_NAMESPACE: this.namespace,
       PUBSUB_TOPIC: `projects/${project}/topics/${this.topic}`,
@@ -190,7 +192,7 @@ export class MCluster implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.replicas.map((running) => running?.process.end("SIGKILL")));
+    await Promise.all(this.replicas.map(async (running) => running?.process.end("SIGKILL")));
     const { pubsub } = this.options;
     if (pubsub !== undefined) {
       for (const index of new Set(this.#paths.values())) {
@@ -251,16 +253,25 @@ export class Running {
     this.url = url;
   }
 
-  get(path = "/m", headers: Record<string, string> = {}): Promise<Answer> {
-    return this.#ask(path, { headers });
+  get(
+    path = "/m",
+    headers: Record<string, string> = {},
+    signal: AbortSignal | null = null,
+  ): Promise<Answer> {
+    return this.#ask(path, { headers, signal });
   }
 
   post(
     patch: unknown,
-    { headers = {}, query = "" }: { headers?: Record<string, string>; query?: string } = {},
+    {
+      headers = {},
+      query = "",
+      signal = null,
+    }: { headers?: Record<string, string>; query?: string; signal?: AbortSignal | null } = {},
   ): Promise<Answer> {
     return this.#ask(`/m${query}`, {
       method: "POST",
+      signal,
       headers: { "content-type": "application/json", ...headers },
       body: typeof patch === "string" ? patch : JSON.stringify(patch),
     });

@@ -5,6 +5,12 @@ import { eventually } from "./eventually.ts";
 
 const root = join(import.meta.dirname, "../..");
 
+/** Nothing of a test outlives its process, however it ends. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 export type LogRecord = Readonly<Record<string, unknown>>;
 
 /** A service that runs in its own process, from source or from its bundle; `await using` ends it. */
@@ -26,9 +32,8 @@ export class ServiceProcess implements AsyncDisposable {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.child = child;
-    const kill = (): void => void child.kill("SIGKILL");
-    process.once("exit", kill);
-    child.once("exit", () => process.off("exit", kill));
+    running.add(child);
+    child.once("exit", () => running.delete(child));
     let rest = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       const lines = (rest + text).split("\n");

@@ -1,0 +1,86 @@
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import type { AddressInfo } from "node:net";
+
+/** A TCP relay in front of a server, that a test can close, stop or slow down. */
+export class Gate implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #target: { readonly host: string; readonly port: number };
+  #open = true;
+  #delayMs = 0;
+
+  private constructor(target: string) {
+    const [host = "", port = ""] = target.split(":");
+    this.#target = { host, port: Number(port) };
+    this.#server = createServer((socket) => {
+      this.#relay(socket);
+    });
+  }
+
+  /** @param target `host:port` */
+  static async to(target: string): Promise<Gate> {
+    const gate = new Gate(target);
+    gate.#server.listen(0, "127.0.0.1");
+    await once(gate.#server, "listening");
+    return gate;
+  }
+
+  /** `host:port` of the gate itself. */
+  get host(): string {
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** How much later everything arrives, in each direction. */
+  set delayMs(ms: number) {
+    this.#delayMs = ms;
+  }
+
+  /** Cuts every connection; what was sent may or may not have arrived. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Cuts every connection and takes no other until it is opened. */
+  close(): void {
+    this.#open = false;
+    this.cut();
+  }
+
+  open(): void {
+    this.#open = true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    const closed = once(this.#server, "close");
+    this.#server.close();
+    await closed;
+  }
+
+  #relay(client: Socket): void {
+    if (!this.#open) {
+      client.destroy();
+      return;
+    }
+    const server = connect(this.#target);
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      this.#sockets.add(from);
+      from.setNoDelay(true);
+      from.on("error", () => undefined);
+      from.on("close", () => {
+        this.#sockets.delete(from);
+        to.destroy();
+      });
+      from.on("data", (chunk) => {
+        const pass = (): void => void to.write(chunk);
+        if (this.#delayMs === 0) pass();
+        // Timers of one length end in the order in which they began.
+        else setTimeout(pass, this.#delayMs);
+      });
+    }
+  }
+}
