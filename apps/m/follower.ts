@@ -104,12 +104,8 @@ export class Follower {
   async seek(rev: number, signal: AbortSignal): Promise<void> {
     if (this.rev >= rev) return;
     const arrived = this.#whenAt(rev, signal);
-    // Those who ask at the same time share one question.
-    this.#asking ??= this.check().finally(() => {
-      this.#asking = undefined;
-    });
     // No answer is no harm: the revision may come by itself.
-    this.#asking.catch(() => undefined);
+    this.#look(rev).catch(() => undefined);
     await arrived;
   }
 
@@ -120,6 +116,17 @@ export class Follower {
     this.#behind = head.rev < before ? head.rev : undefined;
     this.expect(head.rev);
     return head;
+  }
+
+  /** Asks the store for a revision; those who look at the same time share one question. */
+  async #look(rev: number): Promise<void> {
+    // The answer to a question that was under way may be older than the revision.
+    await this.#asking?.catch(() => undefined);
+    if (this.#target >= rev || this.rev >= rev) return;
+    this.#asking ??= this.check().finally(() => {
+      this.#asking = undefined;
+    });
+    await this.#asking;
   }
 
   #whenAt(rev: number, signal: AbortSignal): Promise<void> {
