@@ -36,6 +36,7 @@ export class Membership {
   #barrier: number | undefined;
   #renewal = 0;
   #index: number | undefined;
+  #due = false;
   #wake: () => void = () => undefined;
 
   /** Loads M, joins and renews until the signal aborts; then leaves. */
@@ -69,8 +70,9 @@ export class Membership {
     this.#index = index;
   }
 
-  /** Renews now, so that the store knows this replica's revision. */
+  /** Renews now, so that the store knows this replica's revision; once more if it is just renewing. */
   renewNow(): void {
+    this.#due = true;
     this.#wake();
   }
 
@@ -146,8 +148,9 @@ export class Membership {
     this.#wake = () => {
       woken.abort();
     };
-    await pause(ms, AbortSignal.any([this.#options.signal, woken.signal]));
+    if (!this.#due) await pause(ms, AbortSignal.any([this.#options.signal, woken.signal]));
     this.#wake = () => undefined;
+    this.#due = false;
   }
 
   #record(): LeaseRecord {
