@@ -69,12 +69,12 @@ describe("what npm start prints of a deployment", () => {
         "gcp:appengine/standardAppVersion:StandardAppVersion",
         { service, versionId, ...more },
       ] as const;
-    const replicas = { manualScaling: { instances: 3 } };
+    const replicas = (instances: number) => ({ manualScaling: { instances } });
     const lines = urlTable(
       state(
         ...[split("default", "d1"), version("default", "d1", { automaticScaling: {} })],
-        ...[split("m", "m2"), version("m", "m1", replicas), version("m", "m2", replicas)],
-        ...[split("one", "o1"), version("one", "o1", { manualScaling: { instances: 1 } })],
+        ...[split("m", "m2"), version("m", "m1", replicas(5)), version("m", "m2", replicas(3))],
+        ...[split("one", "o1"), version("one", "o1", replicas(1))],
       ),
       8080,
     ).split("\n");

@@ -223,12 +223,17 @@ suite("a subscription", { skip }, () => {
 
   it("goes, and so does a topic; what is left of its subscriptions gets nothing", async () => {
     await test.cloud.create(topic("short-lived"));
-    const [one, two] = ["sub-1", "sub-2"].map((name) => subscription(name, "short-lived"));
-    assert.ok(one && two);
+    const one = push(test, 0, { name: "sub-1", topicName: "short-lived" });
+    const two = subscription("sub-2", "short-lived");
     await test.cloud.create(one);
     await test.cloud.create(two);
+    const { pushConfig } = (await api(test, "GET", "subscriptions/sub-1")) as {
+      pushConfig: { pushEndpoint: string };
+    };
     await test.cloud.delete(one);
     await assert.rejects(api(test, "GET", "subscriptions/sub-1"), /does not exist/);
+    const late = await fetch(pushConfig.pushEndpoint, { method: "POST", body: "{}" });
+    assert.equal(late.status, 404, "nothing is forwarded for it any more");
     await test.cloud.delete(topic("short-lived"));
     const left = (await api(test, "GET", "subscriptions/sub-2")) as Record<string, unknown>;
     assert.equal(left["topic"], "_deleted-topic_");
