@@ -55,7 +55,7 @@ export class Emulators {
     const note = this.#options.logs.of("cloud");
     if ("missing" in found) {
       // Every program of this kind declares a database, whether its services use it or not.
-      note(`the database ${id} is only written down: ${found.missing}`);
+      note(`the database ${id} is only written down, for it has no emulator here (docs/local.md)`);
       return;
     }
     this.#databases.add(id);

@@ -138,7 +138,7 @@ suite("an emulator", () => {
     assert.match(env["GOOGLE_JWKS_URL"] ?? "", /^http:\/\/127\.0\.0\.1:\d+\/oauth2\/v3\/certs$/);
     assert.ok(
       test.lines.includes(
-        `cloud    | the database ${database().id} is only written down: Java is not installed: install it`,
+        `cloud    | the database ${database().id} is only written down, for it has no emulator here (docs/local.md)`,
       ),
     );
   });
