@@ -142,17 +142,21 @@ export class DatastoreStore implements Store {
 
   async join(lease: LeaseRecord): Promise<{ readonly rev: number }> {
     await settled(
-      this.#datastore.transact(async (reader) => {
-        const [members] = await reader.lookup([membersKey]);
-        const all = new Set([...membersOf(members), lease.replica]);
-        return {
-          result: undefined,
-          mutations: [
-            { upsert: membersKey, properties: { members: JSON.stringify([...all]) } },
-            { upsert: leaseKey(lease.replica), properties: leaseProperties(lease) },
-          ],
-        };
-      }),
+      this.#datastore.transact(
+        async (reader) => {
+          const [members] = await reader.lookup([membersKey]);
+          const all = new Set([...membersOf(members), lease.replica]);
+          return {
+            result: undefined,
+            mutations: [
+              { upsert: membersKey, properties: { members: JSON.stringify([...all]) } },
+              { upsert: leaseKey(lease.replica), properties: leaseProperties(lease) },
+            ],
+          };
+        },
+        // The lease counts from when this was sent: who tries again does so with a new one.
+        { tries: 1 },
+      ),
     );
     // Read after the membership is written, as writers read the members after their commit: one of
     // the two sees the other. In one transaction they would only be in each other's way.

@@ -3,7 +3,13 @@ import { pause, within } from "../lib/within.ts";
 import type { Clock } from "./clock.ts";
 import type { Follower } from "./follower.ts";
 import { HeldLease, type LeaseTimes } from "./lease.ts";
-import type { Head, LeaseRecord, ReplicaIdentity, Store } from "./store.ts";
+import {
+  type Head,
+  type LeaseRecord,
+  type ReplicaIdentity,
+  type Store,
+  StoreError,
+} from "./store.ts";
 
 export interface MembershipOptions {
   readonly identity: ReplicaIdentity;
@@ -90,7 +96,9 @@ export class Membership {
           await this.#join();
           await this.#renewUntilLost();
         } catch (error) {
-          log.warn({ reason: messageOf(error) }, "cannot join");
+          // Replicas that start together take turns; that is nothing to worry about.
+          const others = error instanceof StoreError && error.code === "contention";
+          if (!others) log.warn({ reason: messageOf(error) }, "cannot join");
         }
         this.#barrier = undefined;
         this.#lease.drop();

@@ -21,7 +21,7 @@ export class PubsubPublisher implements Publisher {
     const client = await this.#connected();
     await client.publish(
       { topic: this.#topic, messages: [{ attributes }] },
-      { timeout: publishMs, retry: null },
+      { timeout: publishMs, retry: null, isBundling: false },
     );
   }
 
