@@ -61,7 +61,7 @@ export class MemoryStore implements Store {
     let base = 0;
     try {
       return await this.#call("commit", () => {
-        const { rev, usedKeys, members } = this.#contents;
+        const { rev, usedKeys } = this.#contents;
         base = rev;
         const done = new Map<string, number>();
         for (let each = (doubt ?? rev) + 1; each <= rev; each++) {
@@ -70,7 +70,7 @@ export class MemoryStore implements Store {
         }
         const { outcomes, changes } = plan(requests, rev, usedKeys, done);
         for (const { rev: own, patch, request } of changes) this.#write(own, patch, request);
-        return { outcomes, changes, members };
+        return { outcomes, changes };
       });
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== "in doubt") throw error;
