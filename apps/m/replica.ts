@@ -89,6 +89,8 @@ export class Replica {
     this.follower.onAdvance((rev) => {
       this.#confirmations.acknowledged(replica, rev);
       this.#payWhatIsOwed();
+      // Without NATS nobody hears that; writers then read it in the lease.
+      if (!this.#channel.open) this.membership.renewNow();
     });
     this.membership = new Membership({
       ...{ identity, times, store, clock, log, signal },
@@ -129,8 +131,6 @@ export class Replica {
     if (this.follower.rev < rev) {
       const { signal } = this.#options;
       await this.follower.reach(rev, AbortSignal.any([signal, AbortSignal.timeout(withinMs)]));
-      // The writer has not heard of it over NATS: without NATS it reads the leases.
-      if (!this.#channel.open) this.membership.renewNow();
     }
     if (writer !== undefined) this.#channel.acknowledge(writer, this.follower.rev);
   }
