@@ -6,6 +6,7 @@ const benchmarks: Readonly<Record<string, () => Promise<{ main: () => Promise<vo
   apps: () => import("./apps.ts"),
   "raw-endpoint": () => import("./raw-endpoint.ts"),
   "front-door": () => import("./front-door.ts"),
+  m: () => import("./m.ts"),
 };
 
 const names = process.argv.slice(2);
