@@ -27,6 +27,8 @@ const { values, positionals } = parseArgs({
     /** Ends, with all that it started, when its stdin ends: its parent is gone. */
     "parent-stdin": { type: "boolean", default: false },
     color: { type: "boolean", default: process.stdout.isTTY },
+    /** Begins to start Google's emulators before the program asks for them. */
+    emulators: { type: "boolean", default: false },
     /** Both are the stack local's where they are left out. */
     project: { type: "string" },
     region: { type: "string" },
@@ -102,6 +104,7 @@ try {
     logs,
     natsServer: (version) => provideNatsServer(thisMachine(note), version),
     emulators: () => findEmulators(),
+    emulatorsAtOnce: values.emulators,
     secret,
   });
   const cloud = await starting;

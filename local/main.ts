@@ -8,7 +8,7 @@ import { readStackFile } from "./engine/stack-file.ts";
 import { emptyState, type RunOptions, type RunResult, type State } from "./engine/types.ts";
 import { placeOf } from "./provider/place.ts";
 import { startCloudProcess } from "./provider-process.ts";
-import { withoutEmulators } from "./stack-emulators.ts";
+import { emulatorsOf } from "./stack-emulators.ts";
 import { localPublicKeys } from "./stack-keys.ts";
 import { changeLine, urlTable } from "./summary.ts";
 import { watchProgram } from "./watch.ts";
@@ -61,9 +61,9 @@ async function run(port: number, stopped: AbortController): Promise<number> {
     return 1;
   }
   const stackFile = readStackFile(root, stack);
-  const [{ configKey, keys }, leftOut] = await Promise.all([
+  const [{ configKey, keys }, emulators] = await Promise.all([
     localPublicKeys(stackFile, say),
-    withoutEmulators(stackFile, say),
+    emulatorsOf(stackFile, say),
   ]);
 
   say(`starting stack "${stack}" …`);
@@ -73,6 +73,7 @@ async function run(port: number, stopped: AbortController): Promise<number> {
     frontDoorPort: port,
     project,
     region,
+    emulators: emulators.needed,
     color: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
     onLine: say,
   });
@@ -102,7 +103,7 @@ async function run(port: number, stopped: AbortController): Promise<number> {
     root,
     stack,
     providerPort: provider.port,
-    config: { [configKey]: JSON.stringify(keys), ...leftOut },
+    config: { [configKey]: JSON.stringify(keys), ...emulators.config },
     onLog: (severity, text) => {
       if (severity !== "debug") say(text.trimEnd());
     },

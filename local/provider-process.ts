@@ -9,6 +9,8 @@ export interface CloudProcessOptions {
   readonly project: string;
   readonly region: string;
   readonly color: boolean;
+  /** True when the program needs Google's emulators. */
+  readonly emulators: boolean;
   /** What the cloud and its processes say, line by line. */
   readonly onLine: (line: string) => void;
 }
@@ -24,6 +26,7 @@ export function startCloudProcess(options: CloudProcessOptions): ServerProcess {
       ...["--project", options.project],
       ...["--region", options.region],
       options.color ? "--color" : "--no-color",
+      ...(options.emulators ? ["--emulators"] : []),
     ],
     env: withCompileCache(process.env),
     input: true,

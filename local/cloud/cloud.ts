@@ -28,6 +28,8 @@ export interface LocalCloudOptions {
   readonly natsServer: (version: string | undefined) => Promise<string>;
   /** How Google's emulators are started on this machine, or what is missing for it. */
   readonly emulators: EmulatorsOptions["find"];
+  /** True when the program will need them: they begin to start with the cloud. @default false */
+  readonly emulatorsAtOnce?: boolean;
   /** What a secret holds; undefined when nobody gave it a value. */
   readonly secret: (secretId: string) => Promise<string | undefined>;
   readonly limits?: {
@@ -70,6 +72,7 @@ export class LocalCloud implements Backend {
     const cloud = new LocalCloud(options, keeper, folder);
     try {
       await cloud.frontDoor.listen(options.port);
+      if (options.emulatorsAtOnce === true) cloud.emulators.begin();
       return cloud;
     } catch (error) {
       await cloud.stop();

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { Emulator, type EmulatorCommands, type EmulatorName } from "./emulator.ts";
 import type { Keeper } from "./keeper-client.ts";
-import type { Logs } from "./logs.ts";
+import type { Log, Logs } from "./logs.ts";
 import { loopback } from "./ports.ts";
 import { PubSub } from "./pubsub.ts";
 import type { PushForwarder } from "./push-forwarder.ts";
@@ -23,6 +23,7 @@ export class Emulators {
   readonly pubsub: Emulator;
   readonly messages: PubSub;
   readonly #options: EmulatorsOptions;
+  readonly #note: Log;
   readonly #databases = new Set<string>();
   #stopping = false;
   #found: Promise<EmulatorCommands | { readonly missing: string }> | undefined;
@@ -30,6 +31,7 @@ export class Emulators {
   constructor(options: EmulatorsOptions) {
     this.#options = options;
     const { folder, keeper, logs, limits, forwarder } = options;
+    this.#note = logs.of("cloud");
     const emulator = (name: EmulatorName, prepare?: PubSub["declareAgain"]): Emulator =>
       new Emulator({
         ...{ name, keeper, logs, folder: join(folder, name) },
@@ -42,8 +44,14 @@ export class Emulators {
     this.messages = new PubSub({
       emulator: () => this.pubsub,
       forwarder,
-      note: logs.of("cloud"),
+      note: this.#note,
     });
+  }
+
+  /** Begins to start both, while a program that will need them is still loading. */
+  begin(): void {
+    this.#begin(this.datastore);
+    this.#begin(this.pubsub);
   }
 
   /**
@@ -51,17 +59,15 @@ export class Emulators {
    * database, but only instances use it, and those wait.
    */
   async putDatabase(id: string): Promise<void> {
-    const found = await this.#find();
-    const note = this.#options.logs.of("cloud");
-    if ("missing" in found) {
+    if ("missing" in (await this.#find())) {
       // Every program of this kind declares a database, whether its services use it or not.
-      note(`the database ${id} is only written down, for it has no emulator here (docs/local.md)`);
+      this.#note(
+        `the database ${id} is only written down, for it has no emulator here (docs/local.md)`,
+      );
       return;
     }
     this.#databases.add(id);
-    this.datastore.serving().catch((error: unknown) => {
-      if (!this.#stopping) note(error instanceof Error ? error.message : String(error));
-    });
+    this.#begin(this.datastore);
   }
 
   async deleteDatabase(id: string): Promise<void> {
@@ -89,6 +95,13 @@ export class Emulators {
   async stop(): Promise<void> {
     this.#stopping = true;
     await Promise.all([this.datastore.stop(), this.pubsub.stop()]);
+  }
+
+  /** Whoever needs it waits for it, and is told why it does not start. */
+  #begin(emulator: Emulator): void {
+    emulator.serving().catch((error: unknown) => {
+      if (!this.#stopping) this.#note(error instanceof Error ? error.message : String(error));
+    });
   }
 
   #find(): Promise<EmulatorCommands | { readonly missing: string }> {

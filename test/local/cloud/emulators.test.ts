@@ -122,6 +122,16 @@ suite("an instance", { skip }, () => {
 });
 
 suite("an emulator", () => {
+  it("begins to start with the cloud where the program will need it", { skip }, async () => {
+    await using test = await startCloudWithEmulators({ emulatorsAtOnce: true });
+    const { datastore, pubsub } = test.cloud.emulators;
+    await eventually("both run", () => datastore.pid !== undefined && pubsub.pid !== undefined);
+    const pids = [datastore.pid, pubsub.pid];
+    await test.cloud.create(database());
+    await test.cloud.create(topic("t-1"));
+    assert.deepEqual([datastore.pid, pubsub.pid], pids);
+  });
+
   it("that is not on this machine: the database is written down, the topic refused, the rest runs", async () => {
     await using test = await startCloud({
       emulators: () => Promise.resolve({ missing: "Java is not installed: install it" }),
