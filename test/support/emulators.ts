@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type EmulatorName, type Emulators, findEmulators } from "../../local/tools/emulators.ts";
+import { halted } from "./alive.ts";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./ports.ts";
 
@@ -82,12 +83,13 @@ export class Emulator implements AsyncDisposable {
     });
   }
 
-  /** Sends a signal; waits for the end, but after SIGSTOP and SIGCONT. */
+  /** Sends a signal (SIGKILL, SIGSTOP, SIGCONT …) and waits for the emulator's end or its stop. */
   async signal(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child;
     if (child === undefined) return;
     if (signal === "SIGSTOP" || signal === "SIGCONT") {
       child.kill(signal);
+      if (signal === "SIGSTOP") await halted(this.pid);
       return;
     }
     this.#child = undefined;

@@ -1,14 +1,12 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { provideNatsServer, thisMachine } from "../../local/tools/nats-server.ts";
+import { halted } from "./alive.ts";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./ports.ts";
-
-const run = promisify(execFile);
 
 /** What `/subsz`, `/connz` and `/varz` say, as far as tests ask. */
 export interface NatsCounts {
@@ -96,13 +94,7 @@ export class NatsServer implements AsyncDisposable {
     if (child === undefined) return;
     if (signal === "SIGSTOP" || signal === "SIGCONT") {
       child.kill(signal);
-      // A busy machine may let it run on for a while.
-      if (signal === "SIGSTOP") {
-        await eventually("nats-server is stopped", async () => {
-          const { stdout } = await run("ps", ["-o", "stat=", "-p", String(child.pid)]);
-          return stdout.trim().startsWith("T");
-        });
-      }
+      if (signal === "SIGSTOP") await halted(this.pid);
       return;
     }
     this.#child = undefined;
