@@ -15,7 +15,7 @@ export interface WriterOptions {
 export interface WriterLimits {
   /** Requests that may wait. */
   readonly waiting: number;
-  /** How much one transaction may hold of the requests that wait: their number and characters. */
+  /** How much one transaction may hold of the requests that wait: their number, and about their bytes. */
   readonly batchRequests: number;
   readonly batchSize: number;
   /** How long a transaction is repeated that others get in the way of, or that nobody answers. */
@@ -33,6 +33,9 @@ const defaultLimits: WriterLimits = {
   firstPauseMs: 50,
   longestPauseMs: 1_000,
 };
+
+/** What an entity takes beside its key and value. A transaction with too many of them takes too long. */
+const perKey = 200;
 
 export interface Written {
   readonly outcome: WriteOutcome;
@@ -73,7 +76,7 @@ export class Writer {
       throw refusal("busy", "too many requests wait for their turn; nothing was committed");
     }
     let size = 0;
-    for (const [key, value] of request.patch) size += key.length + (value?.length ?? 0);
+    for (const [key, value] of request.patch) size += perKey + key.length + (value?.length ?? 0);
     const settle = Promise.withResolvers<Written>();
     this.#waiting.push({ request, size, since: performance.now(), settle });
     if (!this.#working) void this.#work();

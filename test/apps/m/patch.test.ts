@@ -186,6 +186,21 @@ describe("a patch", () => {
     );
   });
 
+  it("takes what fits into an entity when it is written down, and refuses more", () => {
+    const numbers = (count: number): string => `{"a":[${"1e20,".repeat(count - 1)}1e20]}`;
+    // Each number is written in 21 characters and a comma.
+    const most = Math.floor((patchLimits.writtenBytes - '[["a","[]"]]'.length) / 22);
+    assert.ok(numbers(most + 1).length < patchLimits.bodyBytes, "the body alone does not show it");
+    assert.equal(decode(numbers(most)).size, 1);
+    assertRefused(
+      JSON.parse(numbers(most + 1)),
+      "the patch is 1000021 bytes long when its numbers are written out; at most 1000000 are allowed",
+      413,
+    );
+    const quotes = '"'.repeat(patchLimits.bodyBytes / 2 - 8);
+    assert.equal(decodePatch({ a: quotes }).size, 1, "escapes only double");
+  });
+
   it("cannot be read from anything but its own text", () => {
     const cases: [string, RegExp][] = [
       ["", /JSON/],

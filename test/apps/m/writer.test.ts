@@ -82,11 +82,12 @@ describe("the writer of M", () => {
     const store = new MemoryStore();
     const gate = new Gate();
     store.before = () => gate.pass();
-    const limits = { ...patient, batchRequests: 3, batchSize: 100 };
+    const limits = { ...patient, batchRequests: 3, batchSize: 1_000 };
     const { writer, write, committed } = open(store, limits);
     const small = ["a", "b", "c", "d", "e", "f", "g", "h"].map((key) => write(key));
-    const large = [60, 40, 500, 10].map((length) =>
-      writer.write(writing({ x: "y".repeat(length - 3) })),
+    // With 200 for the entity and one for the key.
+    const large = [600, 400, 5_000, 210].map((length) =>
+      writer.write(writing({ x: "y".repeat(length - 203) })),
     );
     gate.open();
     await Promise.all([...small, ...large]);
