@@ -60,6 +60,17 @@ suite("npm start", () => {
     }
   });
 
+  it("runs all but m where Google's emulators are missing, and says what is", async () => {
+    await using system = await System.start({ env: { CLOUDSDK_ROOT_DIR: "/nowhere" } });
+    await system.ready();
+    assert.match(
+      system.output,
+      /^the service m is left out: CLOUDSDK_ROOT_DIR is \/nowhere, where no Google Cloud SDK is$/m,
+    );
+    assert.ok(!system.output.includes("starting m v"));
+    assert.deepEqual(await sum(system, 40, 2), { res: 42 });
+  });
+
   it("deploys what was changed while it started", async () => {
     await using system = await System.start();
     // Its archive is made by then, so that only another deployment can bring the change.

@@ -23,6 +23,15 @@ const copied = [
   ...["Pulumi.yaml", "Pulumi.local.yaml"],
 ];
 
+export interface StartOptions {
+  readonly port?: number;
+  readonly args?: readonly string[];
+  /** Laid over the environment of the test. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** May alter the copy before the start. */
+  readonly change?: (folder: string) => void;
+}
+
 export class System implements AsyncDisposable {
   /** The copy of the repository. */
   readonly folder: string;
@@ -31,7 +40,12 @@ export class System implements AsyncDisposable {
   readonly #temp: string;
   #output = "";
 
-  private constructor(folder: string, temp: string, port: number, args: readonly string[]) {
+  private constructor(
+    folder: string,
+    temp: string,
+    port: number,
+    { args = [], env = {} }: Pick<StartOptions, "args" | "env">,
+  ) {
     this.folder = folder;
     this.port = port;
     this.#temp = temp;
@@ -39,7 +53,7 @@ export class System implements AsyncDisposable {
       cwd: folder,
       // A group of its own, as a terminal gives to each command.
       detached: true,
-      env: { ...process.env, TMPDIR: temp },
+      env: { ...process.env, TMPDIR: temp, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [this.npm.stdout, this.npm.stderr]) {
@@ -47,14 +61,8 @@ export class System implements AsyncDisposable {
     }
   }
 
-  /** A copy of the repository with its packages; `change` may alter it before the start. */
-  static async start(
-    options: {
-      port?: number;
-      args?: readonly string[];
-      change?: (folder: string) => void;
-    } = {},
-  ): Promise<System> {
+  /** A copy of the repository with its packages. */
+  static async start(options: StartOptions = {}): Promise<System> {
     const base = mkdtempSync(join(tmpdir(), "start-test-"));
     const folder = join(base, "checkout");
     const temp = join(base, "tmp");
@@ -65,7 +73,7 @@ export class System implements AsyncDisposable {
     }
     symlinkSync(join(repository, "node_modules"), join(folder, "node_modules"), "dir");
     options.change?.(folder);
-    return new System(folder, temp, options.port ?? (await freePort()), options.args ?? []);
+    return new System(folder, temp, options.port ?? (await freePort()), options);
   }
 
   get output(): string {
