@@ -131,18 +131,23 @@ export class AppVersion {
     });
   }
 
-  /** Stops every instance; `start` may follow. A start that is under way is given up. */
-  stop(): Promise<void> {
+  /**
+   * Stops every instance; `start` may follow. A start that is under way is given up.
+   * @returns false when none was left to stop
+   */
+  stop(): Promise<boolean> {
     // Outside the queue: the start before it would otherwise be waited for.
     const early = Promise.all(this.#instances.map((instance) => instance.stop()));
     return this.#inTurn(async () => {
       await early;
+      const ran = this.#instances.length > 0;
       await Promise.all(this.#instances.map((instance) => instance.stop()));
       this.#instances = [];
+      return ran;
     });
   }
 
-  #inTurn(work: () => Promise<void>): Promise<void> {
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#last.then(work);
     this.#last = result.catch(() => undefined);
     return result;

@@ -227,8 +227,10 @@ export class Services {
       }
       if (drain.signal.aborted) return;
       this.#drains.delete(version);
-      await version.stop();
-      this.#options.logs.of("cloud")(`stopped ${version.spec.service} ${version.spec.version}`);
+      // It may have been stopped for its traffic already, and is now deleted.
+      if (await version.stop()) {
+        this.#options.logs.of("cloud")(`stopped ${version.spec.service} ${version.spec.version}`);
+      }
       if (removeFiles) {
         this.#all.delete(version);
         await rm(version.folder, { recursive: true, force: true });

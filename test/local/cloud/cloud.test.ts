@@ -268,6 +268,18 @@ suite("traffic", () => {
     assert.equal((await ask(test.port, "/")).status, 502);
   });
 
+  it("a version that is deleted behind its traffic is stopped once, and its files are gone", async () => {
+    await using test = await startCloud({ limits: { drainMs: 0 } });
+    const first = await deploy(test, "v1");
+    const folder = test.cloud.services.version("default", "v1")?.folder ?? "";
+    await deploy(test, "v2");
+    await moveTraffic(test, "default", "v2");
+    await test.cloud.delete(first);
+    await eventually("the files are gone", () => !existsSync(folder));
+    const said = test.lines.filter((line) => line.includes("stopped default v1"));
+    assert.deepEqual(said, ["cloud    | stopped default v1"]);
+  });
+
   it("a version that is told to stay on deletion stays", async () => {
     await using test = await startCloud();
     await deploy(test, "v1", { inputs: { noopOnDestroy: true } });
