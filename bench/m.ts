@@ -67,8 +67,8 @@ async function postTimings(cluster: MCluster, count: number): Promise<Timing[]> 
   const n = cluster.options.replicas;
   // The first ones make connections and compile.
   for (let i = -2 * n; i < count; i++) {
-    const { status, headers } = await cluster.at((i + 2 * n) % n).post({ n: i });
-    if (status !== 200) throw new Error(`a POST was answered with ${status}`);
+    const { status, headers, body } = await cluster.at((i + 2 * n) % n).post({ n: i });
+    if (status !== 200) throw new Error(`a POST was answered: ${status} ${JSON.stringify(body)}`);
     if (i >= 0) timings.push(timingOf(headers));
   }
   return timings;

@@ -45,12 +45,18 @@ export class Confirmations {
   readonly #acknowledged = new Map<string, number>();
   readonly #waiters = new Set<Waiter>();
   #probing = false;
+  #members: readonly string[] = [];
   #reading: Promise<readonly string[]> | undefined;
 
   constructor(options: ConfirmationsOptions) {
     this.#options = options;
     this.#askAfterMs = options.askAfterMs ?? [50, 100, 200];
     this.#observer = new LeaseObserver(options.times);
+  }
+
+  /** The members when they were last read. */
+  get members(): readonly string[] {
+    return this.#members;
   }
 
   /** A replica says that it has applied every revision up to this one. */
@@ -126,7 +132,7 @@ export class Confirmations {
     const late = (): Error => new Error("Datastore did not answer in time");
     for (;;) {
       try {
-        return await within(this.#members(), end - performance.now(), late);
+        return await within(this.#readMembers(), end - performance.now(), late);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         log.warn({ reason }, "cannot read the members");
@@ -137,7 +143,7 @@ export class Confirmations {
   }
 
   /** Those who ask in one turn share one reading. */
-  #members(): Promise<readonly string[]> {
+  #readMembers(): Promise<readonly string[]> {
     this.#reading ??= Promise.resolve().then(() => {
       this.#reading = undefined;
       return this.#options.store.members();
@@ -199,6 +205,7 @@ export class Confirmations {
   }
 
   #forgetAllBut(members: readonly string[]): void {
+    this.#members = members;
     const known = new Set([...members, ...[...this.#waiters].flatMap((w) => [...w.missing])]);
     for (const replica of this.#acknowledged.keys()) {
       if (!known.has(replica)) this.#acknowledged.delete(replica);

@@ -20,6 +20,7 @@ const changesPerRead = 100;
 /** An idempotency key is good for a day. */
 const usedKeyMs = 86_400_000;
 const forgottenAtOnce = 200;
+const forgettingTurns = 50;
 
 const headKey: Key = { kind: "MHead", id: "head" };
 const publishedKey: Key = { kind: "MPublished", id: "published" };
@@ -63,6 +64,10 @@ export class DatastoreStore implements Store {
         }
         const done = new Map<string, number>();
         if (doubt !== undefined && rev > doubt) {
+          if (rev - doubt > keptChanges) {
+            base = doubt;
+            throw new StoreError("in doubt", "the changes that would tell are no longer kept");
+          }
           const end = Math.min(rev, doubt + requests.length);
           const revs = Array.from({ length: end - doubt }, (_, i) => doubt + 1 + i);
           const changes = await reader.lookup(revs.map(changeKey));
@@ -74,7 +79,6 @@ export class DatastoreStore implements Store {
         const result = { outcomes, changes };
         if (changes.length === 0) return { result, mutations: [] };
         const now = new Date();
-        const expires = new Date(now.getTime() + usedKeyMs);
         const final = new Map<string, string | null>();
         const mutations: Mutation[] = [
           { upsert: headKey, properties: { rev: rev + changes.length } },
@@ -87,7 +91,8 @@ export class DatastoreStore implements Store {
           });
           if (own > keptChanges) mutations.push({ delete: changeKey(own - keptChanges) });
           if (request.idempotency !== undefined) {
-            const { key, digest } = request.idempotency;
+            const { key, digest, keepMs = usedKeyMs } = request.idempotency;
+            const expires = new Date(now.getTime() + keepMs);
             mutations.push({
               upsert: usedKey(key),
               properties: { rev: own, digest, expires },
@@ -195,8 +200,12 @@ export class DatastoreStore implements Store {
     await this.#datastore.write([{ upsert: publishedKey, properties: { rev } }]);
   }
 
-  forgetUsedKeys(): Promise<void> {
-    return this.#datastore.deleteBefore("MUsedKey", "expires", new Date(), forgottenAtOnce);
+  async forgetUsedKeys(): Promise<void> {
+    const now = new Date();
+    for (let turn = 0; turn < forgettingTurns; turn++) {
+      const count = await this.#datastore.deleteBefore("MUsedKey", "expires", now, forgottenAtOnce);
+      if (count < forgottenAtOnce) return;
+    }
   }
 
   close(): Promise<void> {

@@ -144,8 +144,8 @@ export class Datastore {
     }
   }
 
-  /** Deletes at most so many of a kind whose property is before a moment. */
-  async deleteBefore(kind: string, property: string, moment: Date, limit: number): Promise<void> {
+  /** Deletes at most so many of a kind whose property is before a moment. @returns how many it were */
+  async deleteBefore(kind: string, property: string, moment: Date, limit: number): Promise<number> {
     const client = await this.#connected();
     const old: Key[] = [];
     try {
@@ -167,6 +167,7 @@ export class Datastore {
       throw unavailable("query", error);
     }
     if (old.length > 0) await this.write(old.map((key) => ({ delete: key })));
+    return old.length;
   }
 
   async close(): Promise<void> {

@@ -2,16 +2,18 @@
 import type { Bus } from "../lib/bus.ts";
 import type { Log } from "../lib/log.ts";
 import { pause, within } from "../lib/within.ts";
-import { Channel, type News } from "./channel.ts";
+import { Channel, type ForwardedWrite, type News } from "./channel.ts";
 import { systemClock } from "./clock.ts";
 import { type Confirmation, Confirmations } from "./confirmations.ts";
 import { Follower } from "./follower.ts";
+import { Forwarder } from "./forwarder.ts";
 import { leaseTimes } from "./lease.ts";
 import { Membership } from "./membership.ts";
+import type { Change } from "./memory.ts";
 import { Outbox, type Publisher } from "./outbox.ts";
 import type { WriteOutcome, WriteRequest } from "./plan.ts";
 import type { Push } from "./push.ts";
-import type { CommitResult, LeaseRecord, ReplicaIdentity, Store } from "./store.ts";
+import type { LeaseRecord, ReplicaIdentity, Store } from "./store.ts";
 import { Writer } from "./writer.ts";
 
 export interface ReplicaOptions {
@@ -38,7 +40,7 @@ export interface Posted {
 /** Replicas whose lease has ended are looked for so often, also when nobody posts. */
 const sweepMs = 10_000;
 /** One sweep in so many also deletes idempotency keys that are too old. */
-const sweepsPerCleaning = 60;
+const sweepsPerCleaning = 6;
 /** How many writers may wait for an acknowledgement of this replica; more are asked by them again. */
 const owedLimit = 1_000;
 
@@ -51,6 +53,7 @@ export class Replica {
   readonly #confirmations: Confirmations;
   readonly #outbox: Outbox;
   readonly #writer: Writer;
+  readonly #forwarder: Forwarder;
   /** Writers that asked for a revision which this replica does not have yet. */
   readonly #owed = new Map<string, number>();
   readonly #sweeping: Promise<void>;
@@ -77,14 +80,27 @@ export class Replica {
       onAcknowledged: (other, rev) => {
         this.#confirmations.acknowledged(other, rev);
       },
+      onWrite: (write) => {
+        void this.#writeFor(write);
+      },
+      onWritten: ({ id, outcome }) => {
+        this.#forwarder.answered(id, outcome);
+      },
     });
     this.#outbox = new Outbox({ replica, store, publisher, log, signal });
     this.#writer = new Writer({
       store,
       log,
-      onCommitted: (result) => {
-        this.#spread(result);
+      onCommitted: ({ changes }, origins) => {
+        this.#spread(changes, origins);
       },
+    });
+    this.#forwarder = new Forwarder({
+      ...{ replica, log },
+      writer: this.#writer,
+      members: () => this.#confirmations.members,
+      send: (to, request) => this.#channel.forward(to, request),
+      suspectMs: leaseMs,
     });
     this.follower.onAdvance((rev) => {
       this.#confirmations.acknowledged(replica, rev);
@@ -108,7 +124,7 @@ export class Replica {
    * @throws HttpError 503, see Writer
    */
   async post(request: WriteRequest, waitMs: number): Promise<Posted> {
-    const { outcome, commitMs } = await this.#writer.write(request);
+    const { outcome, commitMs } = await this.#forwarder.write(request);
     if (outcome.kind !== "committed" && outcome.kind !== "replayed") {
       return { outcome, confirmation: undefined, commitMs, confirmMs: 0 };
     }
@@ -167,19 +183,35 @@ export class Replica {
     await within(Promise.all([bus.close(), publisher.close(), store.close()]), 500, late);
   }
 
-  #spread({ changes }: CommitResult): void {
+  /** Commits what was posted to another replica. */
+  async #writeFor({ from, request }: ForwardedWrite): Promise<void> {
+    const { id } = request;
+    const { signal, log } = this.#options;
+    let outcome: WriteOutcome | undefined;
+    try {
+      if (!signal.aborted) ({ outcome } = await this.#writer.write(request, from));
+    } catch (error) {
+      // The other one tries itself, and says what came of it.
+      log.warn({ reason: messageOf(error) }, "could not commit for another replica");
+    }
+    this.#channel.answer(from, { id, outcome });
+  }
+
+  #spread(changes: readonly Change[], origins: readonly string[]): void {
     const last = changes.at(-1);
     if (last === undefined) return;
-    this.#channel.tell(changes);
+    this.#channel.tell(changes, origins);
     this.follower.offer(changes);
     this.#outbox.add(last.rev);
   }
 
-  #hear({ writer, rev, changes }: News): void {
+  #hear({ to, rev, changes }: News): void {
     if (changes.length > 0) this.follower.offer(changes);
     else this.follower.expect(rev);
-    if (this.follower.rev >= rev) this.#channel.acknowledge(writer, this.follower.rev);
-    else if (this.#owed.size < owedLimit) this.#owed.set(writer, rev);
+    for (const writer of to) {
+      if (this.follower.rev >= rev) this.#channel.acknowledge(writer, this.follower.rev);
+      else if (this.#owed.size < owedLimit) this.#owed.set(writer, rev);
+    }
   }
 
   #payWhatIsOwed(): void {
@@ -199,9 +231,12 @@ export class Replica {
         await this.#confirmations.sweep();
         if (turn % sweepsPerCleaning === 0) await store.forgetUsedKeys();
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        log.warn({ reason }, "cannot sweep");
+        log.warn({ reason: messageOf(error) }, "cannot sweep");
       }
     }
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

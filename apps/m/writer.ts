@@ -7,8 +7,8 @@ import { type CommitResult, type Store, StoreError } from "./store.ts";
 export interface WriterOptions {
   readonly store: Pick<Store, "commit">;
   readonly log: Log;
-  /** Told of every commit, before those who wait for it. */
-  readonly onCommitted: (result: CommitResult) => void;
+  /** Told of every commit, and of the replicas that it comes from, before those who wait for it. */
+  readonly onCommitted: (result: CommitResult, origins: readonly string[]) => void;
   readonly limits?: Partial<WriterLimits>;
 }
 
@@ -45,6 +45,7 @@ export interface Written {
 
 interface Waiting {
   readonly request: WriteRequest;
+  readonly origin: string;
   readonly size: number;
   readonly since: number;
   readonly settle: PromiseWithResolvers<Written>;
@@ -68,17 +69,18 @@ export class Writer {
   /**
    * Resolves when the request's fate is known.
    *
+   * @param origin the replica to which it was posted
    * @throws HttpError 503: "contention", "unavailable", "busy" say that nothing was committed,
    *   "outcome_unknown" that it may have been
    */
-  write(request: WriteRequest): Promise<Written> {
+  write(request: WriteRequest, origin: string): Promise<Written> {
     if (this.#waiting.length >= this.#limits.waiting) {
       throw refusal("busy", "too many requests wait for their turn; nothing was committed");
     }
     let size = 0;
     for (const [key, value] of request.patch) size += perKey + key.length + (value?.length ?? 0);
     const settle = Promise.withResolvers<Written>();
-    this.#waiting.push({ request, size, since: performance.now(), settle });
+    this.#waiting.push({ request, origin, size, since: performance.now(), settle });
     if (!this.#working) void this.#work();
     return settle.promise;
   }
@@ -89,7 +91,7 @@ export class Writer {
       const batch = this.#nextBatch();
       try {
         const result = await this.#commit(batch.map(({ request }) => request));
-        this.#options.onCommitted(result);
+        this.#options.onCommitted(result, [...new Set(batch.map(({ origin }) => origin))]);
         const now = performance.now();
         for (const [index, { settle, since }] of batch.entries()) {
           const outcome = result.outcomes[index];

@@ -7,10 +7,16 @@ export const natsPorts = { clients: 4222, routes: 6222, monitoring: 8222 } as co
 export const topicPrefix = "t.";
 
 /**
- * The subjects on which the instances of m tell each other of changes, and answer. They are no topics:
- * whoever can open a websocket can listen to any topic.
+ * The subjects on which the instances of m tell each other of changes, acknowledge them, have one of
+ * them write for all, and answer that. They are no topics: whoever can open a websocket can listen to
+ * any topic.
  */
-export const replicationSubjects: readonly string[] = ["m.changes", "m.ack.*"];
+export const replicationSubjects: readonly string[] = [
+  "m.changes",
+  "m.ack.*",
+  "m.write.*",
+  "m.wrote.*",
+];
 
 /** What a client of the server may do. Subjects may hold the wildcards `*` and `>`. */
 export interface NatsClient {

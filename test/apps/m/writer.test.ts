@@ -22,7 +22,7 @@ function open(store: MemoryStore, limits: Partial<WriterLimits> = patient) {
   return {
     ...{ committed, lines },
     /** What became of a POST of this. */
-    write: async (key: string) => (await writer.write(writing({ [key]: 1 }))).outcome,
+    write: async (key: string) => (await writer.write(writing({ [key]: 1 }), "own")).outcome,
     writer,
   };
 }
@@ -48,7 +48,7 @@ describe("the writer of M", () => {
   it("commits what is posted, tells of it, and answers with the revision and the time it took", async () => {
     const store = new MemoryStore();
     const { writer, committed } = open(store);
-    const written = await writer.write(writing({ a: 1 }));
+    const written = await writer.write(writing({ a: 1 }), "own");
     assert.deepEqual(written.outcome, rev(1));
     assert.ok(written.commitMs >= 0);
     assert.deepEqual(
@@ -87,7 +87,7 @@ describe("the writer of M", () => {
     const small = ["a", "b", "c", "d", "e", "f", "g", "h"].map((key) => write(key));
     // With 200 for the entity and one for the key.
     const large = [600, 400, 5_000, 210].map((length) =>
-      writer.write(writing({ x: "y".repeat(length - 203) })),
+      writer.write(writing({ x: "y".repeat(length - 203) }), "own"),
     );
     gate.open();
     await Promise.all([...small, ...large]);
@@ -107,7 +107,7 @@ describe("the writer of M", () => {
       writing({ a: 3 }, { idempotency }),
       writing({ a: 4 }, { idempotency: { key: "k", digest: "e" } }),
     ];
-    const written = requests.map((request) => writer.write(request));
+    const written = requests.map((request) => writer.write(request, "own"));
     gate.open();
     assert.deepEqual(
       (await Promise.all(written)).map(({ outcome }) => outcome),
@@ -128,7 +128,7 @@ describe("the writer of M", () => {
     store.before = () => gate.pass();
     const { writer, write } = open(store, { ...patient, waiting: 2 });
     const taken = [write("a"), write("b"), write("c")];
-    const error = await refusal((async () => writer.write(writing({ d: 1 })))());
+    const error = await refusal((async () => writer.write(writing({ d: 1 }), "own"))());
     assert.deepEqual(
       [error.status, error.code, error.message, error.headers["retry-after"]],
       [503, "busy", "too many requests wait for their turn; nothing was committed", "1"],

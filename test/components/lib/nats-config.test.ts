@@ -13,7 +13,7 @@ import {
   type Status,
 } from "nats";
 import { createUser } from "nkeys.js";
-import { acknowledgementSubject, changesSubject } from "../../../apps/m/channel.ts";
+import { subjects } from "../../../apps/m/channel.ts";
 import {
   natsConfig,
   type NatsConfigArgs,
@@ -61,7 +61,11 @@ function onThisMachine(text: string, folder: string): string {
 
 describe("the subjects of replicated memory", () => {
   it("are those that apps/m uses, and lie outside of the topics", () => {
-    assert.deepEqual(replicationSubjects, [changesSubject, acknowledgementSubject("*")]);
+    const { changes, acknowledgement, write, written } = subjects;
+    assert.deepEqual(replicationSubjects, [
+      changes,
+      ...[acknowledgement, write, written].map((of) => of("*")),
+    ]);
     for (const subject of replicationSubjects) assert(!subject.startsWith(topicPrefix), subject);
   });
 });
