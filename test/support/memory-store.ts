@@ -64,6 +64,10 @@ export class MemoryStore implements Store {
         const { rev, usedKeys } = this.#contents;
         base = rev;
         const done = new Map<string, number>();
+        if (doubt !== undefined && rev - doubt > this.kept) {
+          base = doubt;
+          throw new StoreError("in doubt", "the changes that would tell are no longer kept");
+        }
         for (let each = (doubt ?? rev) + 1; each <= rev; each++) {
           const change = this.#contents.changes.get(each);
           if (change !== undefined) done.set(change.request, each);
@@ -185,8 +189,8 @@ export class MemoryStore implements Store {
       else entries.set(key, value);
     }
     if (idempotency === undefined) return;
-    const { key, digest } = idempotency;
-    usedKeys.set(key, { rev, digest, expires: Date.now() + 86_400_000 });
+    const { key, digest, keepMs = 86_400_000 } = idempotency;
+    usedKeys.set(key, { rev, digest, expires: Date.now() + keepMs });
   }
 
   #end(replica: string): void {
