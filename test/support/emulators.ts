@@ -1,6 +1,7 @@
 /** Google's emulators for tests and benchmarks; `await using` ends one and removes its data. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -64,10 +65,13 @@ export class Emulator implements AsyncDisposable {
     const { file, args } = await this.#emulators.command(this.name, place);
     const child = spawn(file, [...args], { stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
-    // Nothing of a test outlives its process, however it ends.
-    const kill = (): void => void child.kill("SIGKILL");
-    process.once("exit", kill);
-    child.once("exit", () => process.off("exit", kill));
+    // Nothing of a test outlives its process, also when that ends before the test does.
+    const clear = (): void => {
+      child.kill("SIGKILL");
+      rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+    };
+    process.once("exit", clear);
+    child.once("exit", () => process.off("exit", clear));
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
         this.#output = (this.#output + text).slice(-16_384);
