@@ -203,11 +203,18 @@ export class Replica {
     this.#channel.tell(changes, origins);
     this.follower.offer(changes);
     this.#outbox.add(last.rev);
+    // Its own news is not brought back to it.
+    this.#acknowledge(origins, last.rev);
   }
 
   #hear({ to, rev, changes }: News): void {
     if (changes.length > 0) this.follower.offer(changes);
     else this.follower.expect(rev);
+    this.#acknowledge(to, rev);
+  }
+
+  /** Tells these replicas that this one has a revision, as soon as it has. */
+  #acknowledge(to: readonly string[], rev: number): void {
     for (const writer of to) {
       if (this.follower.rev >= rev) this.#channel.acknowledge(writer, this.follower.rev);
       else if (this.#owed.size < owedLimit) this.#owed.set(writer, rev);
