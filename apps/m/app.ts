@@ -92,9 +92,14 @@ export function createMApp(options: MAppOptions): RequestListener {
       const ifRev = readIfMatch(request.get("if-match"));
       const patch = decodePatch(request.body);
       const idempotency = readIdempotencyKey(request.get("idempotency-key"), patch);
-      let added = 0;
-      for (const [key, value] of patch) added += value === null ? 0 : key.length + value.length;
-      if (follower.memory.size + added > limits.size) {
+      // What makes M smaller is always taken: nothing else helps one that is full.
+      let growth = 0;
+      for (const [key, value] of patch) {
+        const before = follower.memory.value(key);
+        if (value !== null) growth += key.length + value.length;
+        if (before !== undefined) growth -= key.length + before.length;
+      }
+      if (growth > 0 && follower.memory.size + growth > limits.size) {
         throw new HttpError(
           413,
           "m_is_full",
@@ -196,10 +201,8 @@ async function fromStore<T>(work: Promise<T>): Promise<T> {
 }
 
 /** An instance's own host begins with its index; nothing else tells a process which one it is. */
-function learnIndex(replica: Replica, host: string | undefined): void {
-  const { membership, identity } = replica;
-  if (membership.index !== undefined || host === undefined || identity.version === undefined)
-    return;
+function learnIndex({ membership, identity }: Replica, host: string | undefined): void {
+  if (host?.includes("-dot-") !== true || membership.index !== undefined) return;
   const [index = "", version] = host.split("-dot-", 2);
   if (version === identity.version && /^\d{1,3}$/.test(index)) membership.index = Number(index);
 }
