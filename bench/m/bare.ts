@@ -1,4 +1,4 @@
-/** What `GET /m` is compared with: node:http alone, writing bytes that it was given once. */
+/** What `GET /m` is compared with: node:http alone, writing the same bytes, headers included. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -7,6 +7,9 @@ const server = createServer((_request, response) => {
   response.writeHead(200, {
     "content-type": "application/json; charset=utf-8",
     "content-length": body.length,
+    etag: '"1"',
+    "cache-control": "no-cache",
+    "x-content-type-options": "nosniff",
   });
   response.end(body);
 });
