@@ -80,8 +80,12 @@ export function onlyMethods(...allowed: readonly string[]): (request: Request) =
   };
 }
 
-/** Reads a body of JSON in UTF-8, at most so large; refuses any other type or charset with 415. */
+/**
+ * Reads a body of JSON in UTF-8, at most so large; refuses any other type or charset with 415. An empty
+ * body is none.
+ */
 export function jsonBody(limitBytes: number): express.RequestHandler[] {
+  const empty = new WeakSet<object>();
   return [
     (request, _response, next) => {
       // false: another type; null: no body, which the handler's decoder refuses.
@@ -101,7 +105,17 @@ export function jsonBody(limitBytes: number): express.RequestHandler[] {
       }
       next();
     },
-    express.json({ limit: limitBytes, inflate: false, strict: false }),
+    express.json({
+      ...{ limit: limitBytes, inflate: false, strict: false },
+      verify: (request, _response, bytes) => {
+        if (bytes.length === 0) empty.add(request);
+      },
+    }),
+    (request, _response, next) => {
+      // The parser makes an empty object of it, which nobody has sent.
+      if (empty.has(request)) request.body = undefined;
+      next();
+    },
   ];
 }
 
