@@ -2,8 +2,13 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 
+/** What becomes of a piece that a client sends, and of its connection from then on. */
+export type Fate = "arrives" | "its answer is lost" | "is lost";
+
 /** A TCP relay in front of a server, that a test can close, stop or slow down. */
 export class Gate implements AsyncDisposable {
+  /** Asked about each piece that a client sends. */
+  fate: (sent: Buffer) => Fate = () => "arrives";
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #target: { readonly host: string; readonly port: number };
@@ -64,6 +69,7 @@ export class Gate implements AsyncDisposable {
       return;
     }
     const server = connect(this.#target);
+    let fate: Fate = "arrives";
     for (const [from, to] of [
       [client, server],
       [server, client],
@@ -76,6 +82,8 @@ export class Gate implements AsyncDisposable {
         to.destroy();
       });
       from.on("data", (chunk) => {
+        if (from === client && fate === "arrives") fate = this.fate(chunk);
+        if (fate === "is lost" || (from === server && fate !== "arrives")) return;
         const pass = (): void => void to.write(chunk);
         if (this.#delayMs === 0) pass();
         // Timers of one length end in the order in which they began.

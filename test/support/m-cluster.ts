@@ -182,12 +182,15 @@ export class MCluster implements AsyncDisposable {
 
   /** A token as Google signs it; other claims may be given, to see them refused. */
   async token(claims: Readonly<Record<string, unknown>> = {}, kid = "k1"): Promise<string> {
-    return new SignJWT({ email: pushAccount, email_verified: true, ...claims })
+    const now = Math.floor(Date.now() / 1_000);
+    const usual = {
+      iss: "https://accounts.google.com",
+      aud: pushAudience,
+      iat: now,
+      exp: now + 3_600,
+    };
+    return new SignJWT({ ...usual, email: pushAccount, email_verified: true, ...claims })
       .setProtectedHeader({ alg: "RS256", kid })
-      .setIssuer("https://accounts.google.com")
-      .setAudience(pushAudience)
-      .setIssuedAt()
-      .setExpirationTime("1h")
       .sign(this.#keys.privateKey);
   }
 

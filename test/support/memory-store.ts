@@ -238,8 +238,8 @@ export function failing(code: StoreErrorCode): StoreError {
   return new StoreError(code, `made to fail: ${code}`);
 }
 
-/** A gate that calls wait at until it is opened. */
-export class Gate {
+/** Holds calls until it is opened. */
+export class Latch {
   #waiting = 0;
   readonly #opened = Promise.withResolvers<undefined>();
 

@@ -10,7 +10,7 @@ import { Replica } from "../../../apps/m/replica.ts";
 import { eventually } from "../../support/eventually.ts";
 import { collectingLog } from "../../support/gateway.ts";
 import { MemoryBus } from "../../support/memory-bus.ts";
-import { failing, Gate, leaseOf, MemoryStore, writing } from "../../support/memory-store.ts";
+import { failing, Latch, leaseOf, MemoryStore, writing } from "../../support/memory-store.ts";
 
 interface Answer {
   readonly status: number;
@@ -196,8 +196,8 @@ describe("the requests of m", () => {
 describe("reads of M", () => {
   it("are refused until the replica may serve, with the reason", async () => {
     const store = new MemoryStore();
-    const gate = new Gate();
-    store.before = (call) => (call === "join" ? gate.pass() : undefined);
+    const latch = new Latch();
+    store.before = (call) => (call === "join" ? latch.pass() : undefined);
     await using app = await start({ store, limits: { startMs: 10 } });
     for (const path of ["/m", "/m/a"]) {
       const answer = await app.ask(path);
@@ -208,7 +208,7 @@ describe("reads of M", () => {
     assert.deepEqual((await app.ask("/healthz/ready")).body, {
       error: { code: "not_ready", message: "this replica is not a member yet" },
     });
-    gate.open();
+    latch.open();
     await app.serving();
     assert.deepEqual((await app.ask("/_ah/start")).body, { status: "started" });
     assert.equal((await app.ask("/healthz/ready")).status, 200);
@@ -224,6 +224,17 @@ describe("reads of M", () => {
     const { changes } = await app.store.commit([writing({ a: 1 })]);
     app.replica.follower.offer(changes);
     assert.deepEqual(code(await waiting), [503, "not_serving"]);
+  });
+
+  it("wait for the revision that they ask for, and are answered with it", async () => {
+    await using app = await start();
+    await app.serving();
+    const waiting = app.ask("/m/a", { headers: { "if-min-rev": "1" } });
+    await eventually("it has asked", () => app.store.count("head") > 0);
+    const { changes } = await app.store.commit([writing({ a: 1 })]);
+    app.replica.follower.offer(changes);
+    const { status, headers, body } = await waiting;
+    assert.deepEqual([status, headers.get("etag"), body], [200, '"1"', 1]);
   });
 
   it("wait for a revision in a bounded number and for a bounded time", async () => {
@@ -268,14 +279,14 @@ describe("pushes to m", () => {
   it("are answered once their revision is applied", async () => {
     await using app = await start();
     await app.serving();
-    const gate = new Gate();
-    app.store.before = (call) => (call === "changesAfter" ? gate.pass() : undefined);
+    const latch = new Latch();
+    app.store.before = (call) => (call === "changesAfter" ? latch.pass() : undefined);
     await app.store.commit([writing({ a: 1 })]);
     let answered = false;
     const pushed = app.send("/_ah/push-handlers/m", push("1")).finally(() => (answered = true));
-    await eventually("the revision is fetched", () => gate.waiting > 0);
+    await eventually("the revision is fetched", () => latch.waiting > 0);
     assert.equal(answered, false);
-    gate.open();
+    latch.open();
     assert.equal((await pushed).status, 204);
     assert.deepEqual([app.replica.follower.rev, app.replica.membership.index], [1, 3]);
     assert.equal((await app.send("/_ah/push-handlers/m", push("1"))).status, 204);

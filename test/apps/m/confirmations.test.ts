@@ -5,7 +5,7 @@ import { Confirmations, type ConfirmationsOptions } from "../../../apps/m/confir
 import { eventually } from "../../support/eventually.ts";
 import { collectingLog } from "../../support/gateway.ts";
 import { HandClock } from "../../support/hand-clock.ts";
-import { failing, Gate, leaseOf, MemoryStore } from "../../support/memory-store.ts";
+import { failing, Latch, leaseOf, MemoryStore } from "../../support/memory-store.ts";
 
 const leaseMs = 1_000;
 /** No test waits so long: whatever ends before was not ended by it. */
@@ -220,12 +220,12 @@ describe("the members that a confirmation is made of", () => {
     const store = await storeOf("a");
     using opened = open(store);
     const { confirmations } = opened;
-    const gate = new Gate();
-    store.before = (call) => (call === "members" ? gate.pass() : undefined);
+    const latch = new Latch();
+    store.before = (call) => (call === "members" ? latch.pass() : undefined);
     const waiting = confirmations.wait(7, never);
-    await eventually("they are read", () => gate.waiting === 1);
+    await eventually("they are read", () => latch.waiting === 1);
     await store.join(leaseOf("b"));
-    gate.open();
+    latch.open();
     await opened.looked();
     await store.join(leaseOf("c"));
     confirmations.acknowledged("a", 7);
@@ -245,13 +245,13 @@ describe("the members that a confirmation is made of", () => {
     using opened = open(store);
     const { confirmations } = opened;
     confirmations.acknowledged("a", 7);
-    const gate = new Gate();
-    store.before = (call) => (call === "members" ? gate.pass() : undefined);
+    const latch = new Latch();
+    store.before = (call) => (call === "members" ? latch.pass() : undefined);
     const together = [5, 6, 7].map((rev) => confirmations.wait(rev, never));
-    await eventually("they are read", () => gate.waiting === 1);
+    await eventually("they are read", () => latch.waiting === 1);
     const later = confirmations.wait(4, never);
-    await eventually("they are read again", () => gate.waiting === 2);
-    gate.open();
+    await eventually("they are read again", () => latch.waiting === 2);
+    latch.open();
     await Promise.all([...together, later]);
     assert.equal(store.count("members"), 2);
   });
@@ -279,10 +279,10 @@ describe("the members that a confirmation is made of", () => {
       throw failing("unavailable");
     };
     assert.deepEqual(await confirmations.wait(7, 0), unknown);
-    const gate = new Gate();
-    store.before = () => gate.pass();
+    const latch = new Latch();
+    store.before = () => latch.pass();
     assert.deepEqual(await confirmations.wait(7, 20), unknown);
-    gate.open();
+    latch.open();
   });
 });
 
@@ -354,13 +354,13 @@ describe("a replica that others wait for", () => {
   it("is not expelled by leases that were read long before", async () => {
     const store = await storeOf("a");
     using opened = open(store);
-    const gate = new Gate();
-    store.after = (call) => (call === "leases" ? gate.pass() : undefined);
+    const latch = new Latch();
+    store.after = (call) => (call === "leases" ? latch.pass() : undefined);
     const waiting = opened.confirmations.wait(7, never);
-    await eventually("its lease is read", () => gate.waiting === 1);
+    await eventually("its lease is read", () => latch.waiting === 1);
     opened.clock.pass(leaseMs);
     store.after = () => undefined;
-    gate.open();
+    latch.open();
     await opened.looked();
     assert.equal(store.count("expel"), 0);
     opened.confirmations.acknowledged("a", 7);

@@ -7,7 +7,7 @@ import type { Head } from "../../../apps/m/store.ts";
 import { eventually } from "../../support/eventually.ts";
 import { collectingLog } from "../../support/gateway.ts";
 import { HandClock } from "../../support/hand-clock.ts";
-import { failing, Gate, MemoryStore, writing } from "../../support/memory-store.ts";
+import { failing, Latch, MemoryStore, writing } from "../../support/memory-store.ts";
 
 const notYet = "this replica is not a member yet";
 const ended = "this replica's lease has ended";
@@ -63,22 +63,22 @@ describe("a replica's membership", () => {
   it("lets it serve once it has joined and has what there was then", async () => {
     const store = new MemoryStore();
     await commit(store);
-    const gate = new Gate();
-    store.before = (call) => (call === "join" ? gate.pass() : undefined);
+    const latch = new Latch();
+    store.before = (call) => (call === "join" ? latch.pass() : undefined);
     await using own = start(store);
     assert.equal(own.membership.obstacle(), notYet);
-    await eventually("it joins", () => gate.waiting === 1);
+    await eventually("it joins", () => latch.waiting === 1);
     assert.equal(own.follower.rev, 1, "it has loaded before");
     assert.equal(own.membership.obstacle(), notYet);
-    gate.open();
+    latch.open();
     await own.serving();
     assert.deepEqual(await store.members(), ["own"]);
   });
 
   it("keeps it from serving until it is at the revision of its join, although no message comes", async () => {
     const store = new MemoryStore();
-    const joining = new Gate();
-    const reading = new Gate();
+    const joining = new Latch();
+    const reading = new Latch();
     store.before = (call) => (call === "join" ? joining.pass() : undefined);
     await using own = start(store);
     await eventually("it joins", () => joining.waiting === 1);
@@ -156,15 +156,15 @@ describe("a replica's membership", () => {
     const store = new MemoryStore();
     await using own = start(store, idle);
     await own.serving();
-    const gate = new Gate();
-    store.before = (call) => (call === "renew" ? gate.pass() : undefined);
+    const latch = new Latch();
+    store.before = (call) => (call === "renew" ? latch.pass() : undefined);
     own.membership.renewNow();
-    await eventually("it renews", () => gate.waiting === 1);
+    await eventually("it renews", () => latch.waiting === 1);
     const { changes } = await store.commit([writing({ a: 1 })]);
     own.follower.offer(changes);
     own.membership.renewNow();
     own.membership.renewNow();
-    gate.open();
+    latch.open();
     await eventually("its lease says so", () => store.lease("own")?.rev === 1);
     assert.equal(store.count("renew"), 2);
   });
@@ -203,14 +203,14 @@ describe("a replica whose lease is not renewed", () => {
     await eventually("it has given up its lease", () => own.membership.obstacle() === notYet);
     // Nobody waits for it any more.
     await commit(store);
-    const gate = new Gate();
-    store.before = (call) => (call === "changesAfter" ? gate.pass() : undefined);
+    const latch = new Latch();
+    store.before = (call) => (call === "changesAfter" ? latch.pass() : undefined);
     await eventually(
       "it has joined and fetches",
-      () => gate.waiting > 0 && own.logged("joined") === 2,
+      () => latch.waiting > 0 && own.logged("joined") === 2,
     );
     assert.equal(own.membership.obstacle(), "this replica is at revision 0 and must have 1 first");
-    gate.open();
+    latch.open();
     await own.serving();
   });
 
@@ -218,8 +218,8 @@ describe("a replica whose lease is not renewed", () => {
     const store = new MemoryStore();
     await using own = start(store, idle);
     await own.serving();
-    const renewing = new Gate();
-    const joining = new Gate();
+    const renewing = new Latch();
+    const joining = new Latch();
     store.after = (call) => (call === "renew" ? renewing.pass() : undefined);
     store.before = (call) => (call === "join" ? joining.pass() : undefined);
     own.membership.renewNow();
@@ -237,7 +237,7 @@ describe("a replica whose lease is not renewed", () => {
     const store = new MemoryStore();
     await using own = start(store, idle);
     await own.serving();
-    const [first, second] = [new Gate(), new Gate()];
+    const [first, second] = [new Latch(), new Latch()];
     store.before = (call) => (call === "renew" ? first.pass() : undefined);
     own.clock.pass(500);
     own.membership.renewNow();
@@ -256,12 +256,12 @@ describe("a replica whose lease is not renewed", () => {
 
   it("does not serve on a join that was answered after a whole lease", async () => {
     const store = new MemoryStore();
-    const gate = new Gate();
-    store.after = (call) => (call === "join" ? gate.pass() : undefined);
+    const latch = new Latch();
+    store.after = (call) => (call === "join" ? latch.pass() : undefined);
     await using own = start(store, idle);
-    await eventually("it has joined and does not know", () => gate.waiting === 1);
+    await eventually("it has joined and does not know", () => latch.waiting === 1);
     own.clock.pass(900);
-    gate.open();
+    latch.open();
     await eventually("it knows", () => own.logged("joined") === 1);
     assert.equal(own.membership.obstacle(), ended);
   });
@@ -274,15 +274,15 @@ describe("a replica whose lease is not renewed", () => {
     assert.equal(await store.expel("own", store.lease("own")?.renewal ?? 0), true);
     await commit(store);
     assert.equal(own.membership.obstacle(), ended);
-    const gate = new Gate();
-    store.before = (call) => (call === "changesAfter" ? gate.pass() : undefined);
+    const latch = new Latch();
+    store.before = (call) => (call === "changesAfter" ? latch.pass() : undefined);
     own.membership.renewNow();
     await eventually(
       "it has joined and fetches",
-      () => own.logged("joined") === 2 && gate.waiting > 0,
+      () => own.logged("joined") === 2 && latch.waiting > 0,
     );
     assert.equal(own.membership.obstacle(), "this replica is at revision 0 and must have 1 first");
-    gate.open();
+    latch.open();
     await own.serving();
     assert.deepEqual(await store.members(), ["own"]);
   });
@@ -328,12 +328,12 @@ describe("a replica that stops", () => {
   for (const call of ["join", "renew"] as const) {
     it(`leaves after a ${call} that was under way, not before it`, async () => {
       const store = new MemoryStore();
-      const gate = new Gate();
-      store.before = (each) => (each === call ? gate.pass() : undefined);
+      const latch = new Latch();
+      store.before = (each) => (each === call ? latch.pass() : undefined);
       await using own = start(store);
-      await eventually(`a ${call} is under way`, () => gate.waiting === 1);
+      await eventually(`a ${call} is under way`, () => latch.waiting === 1);
       own.stop();
-      gate.open();
+      latch.open();
       await own.membership.ended();
       assert.deepEqual(store.calls.at(-1), "leave");
       assert.deepEqual(await store.members(), []);
@@ -355,7 +355,7 @@ describe("a replica that stops", () => {
     const store = new MemoryStore();
     await using own = start(store, idle);
     await own.serving();
-    store.before = (call) => (call === "leave" ? new Gate().pass() : undefined);
+    store.before = (call) => (call === "leave" ? new Latch().pass() : undefined);
     own.stop();
     await own.membership.ended();
     assert.equal(own.logged("could not leave; the lease ends by itself"), 1);

@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { Outbox, type OutboxOptions } from "../../../apps/m/outbox.ts";
 import { eventually } from "../../support/eventually.ts";
 import { collectingLog } from "../../support/gateway.ts";
-import { failing, Gate, MemoryStore, writing } from "../../support/memory-store.ts";
+import { failing, Latch, MemoryStore, writing } from "../../support/memory-store.ts";
 
 /** No test waits so long: whatever happens before was not brought about by it. */
 const never = 2 ** 30;
@@ -60,27 +60,44 @@ describe("the outbox", () => {
 
   it("publishes the newest only of what has come meanwhile", async () => {
     using opened = await open(9);
-    const gate = new Gate();
-    opened.pubsub.before = () => gate.pass();
+    const latch = new Latch();
+    opened.pubsub.before = () => latch.pass();
     opened.outbox.add(5);
     for (const rev of [6, 9, 8, 9]) opened.outbox.add(rev);
-    gate.open();
+    latch.open();
     await marked(opened.store, 9);
     opened.outbox.add(9);
     opened.outbox.add(4);
     assert.deepEqual(opened.revs(), ["5", "9"]);
   });
 
+  it("publishes the first one at once, and the next ones together later, while NATS brings them", async () => {
+    let hurry = false;
+    using opened = await open(9, { hurry: () => hurry, spacingMs: 200 });
+    opened.outbox.add(1);
+    await eventually("the first is published", () => opened.revs().length === 1);
+    for (const rev of [2, 3, 4]) opened.outbox.add(rev);
+    await eventually("the others are published", () => opened.revs().length === 2);
+    assert.deepEqual(opened.revs(), ["1", "4"]);
+    // Without NATS nothing waits.
+    hurry = true;
+    for (const rev of [5, 6]) {
+      opened.outbox.add(rev);
+      await eventually(`${rev} is published`, () => opened.revs().at(-1) === String(rev));
+    }
+    assert.deepEqual(opened.revs(), ["1", "4", "5", "6"]);
+  });
+
   it("does not mark what is not published yet", async () => {
     using opened = await open(6);
     opened.outbox.add(5);
     await marked(opened.store, 5);
-    const gate = new Gate();
-    opened.pubsub.before = () => gate.pass();
+    const latch = new Latch();
+    opened.pubsub.before = () => latch.pass();
     opened.outbox.add(6);
-    await eventually("it publishes", () => gate.waiting === 1);
+    await eventually("it publishes", () => latch.waiting === 1);
     assert.equal(opened.store.count("markPublished"), 1);
-    gate.open();
+    latch.open();
     await marked(opened.store, 6);
   });
 
@@ -112,13 +129,13 @@ describe("the outbox", () => {
 
   it("marks once more when it has published during a mark", async () => {
     using opened = await open(6);
-    const gate = new Gate();
-    opened.store.before = (call) => (call === "markPublished" ? gate.pass() : undefined);
+    const latch = new Latch();
+    opened.store.before = (call) => (call === "markPublished" ? latch.pass() : undefined);
     opened.outbox.add(5);
-    await eventually("it marks", () => gate.waiting === 1);
+    await eventually("it marks", () => latch.waiting === 1);
     opened.outbox.add(6);
     await eventually("it has published", () => opened.revs().length === 2);
-    gate.open();
+    latch.open();
     await marked(opened.store, 6);
   });
 

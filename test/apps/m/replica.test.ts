@@ -5,7 +5,7 @@ import { Replica } from "../../../apps/m/replica.ts";
 import { eventually } from "../../support/eventually.ts";
 import { collectingLog } from "../../support/gateway.ts";
 import type { MemoryBus } from "../../support/memory-bus.ts";
-import { failing, Gate, MemoryStore, writing } from "../../support/memory-store.ts";
+import { failing, Latch, MemoryStore, writing } from "../../support/memory-store.ts";
 import { SharedBus } from "../../support/shared-bus.ts";
 
 /** No test waits so long: whatever ends before was not ended by it. */
@@ -146,21 +146,21 @@ describe("replicas of M", () => {
 
   it("acknowledge only what they have applied, and then at once", async () => {
     await using cluster = await start(2);
-    const gate = new Gate();
+    const latch = new Latch();
     const { store, replica } = cluster.at(1);
-    store.before = (call) => (call === "changesAfter" ? gate.pass() : undefined);
+    store.before = (call) => (call === "changesAfter" ? latch.pass() : undefined);
     cluster.nats.loses = (subject, text) =>
       subject === subjects.changes && parseNews(text).changes.length > 0;
     const { confirmation } = await cluster.at(0).replica.post(writing({ a: 1 }), 200);
     assert.deepEqual(confirmation, { confirmed: 1, missing: ["b"], complete: false });
     // The question for the second revision finds the first one missing.
     const second = cluster.at(0).replica.post(writing({ a: 2 }), never);
-    await eventually("it fetches what it has missed", () => gate.waiting > 0);
+    await eventually("it fetches what it has missed", () => latch.waiting > 0);
     assert.equal(replica.follower.rev, 0);
     const told = (): number =>
       cluster.nats.sent.filter(({ subject }) => subject === subjects.acknowledgement("a")).length;
     assert.equal(told(), 0);
-    gate.open();
+    latch.open();
     assert.deepEqual((await second).confirmation, whole(2));
     assert.ok(told() > 0);
   });
@@ -261,8 +261,8 @@ describe("a push to a replica", () => {
   it("is taken once its revision is applied, and acknowledged to the writer", async () => {
     await using cluster = await start(2);
     const { replica, store } = cluster.at(1);
-    const gate = new Gate();
-    store.before = (call) => (call === "changesAfter" ? gate.pass() : undefined);
+    const latch = new Latch();
+    store.before = (call) => (call === "changesAfter" ? latch.pass() : undefined);
     cluster.nats.loses = (subject) => subject === subjects.changes;
     const posted = cluster.at(0).replica.post(writing({ a: 1 }), never);
     await eventually("it is committed", async () => (await cluster.shared.head()).rev === 1);
@@ -270,9 +270,9 @@ describe("a push to a replica", () => {
     const pushed = replica
       .receive({ rev: 1, writer: "a", index: 4 }, never)
       .finally(() => (taken = true));
-    await eventually("the revision is fetched", () => gate.waiting === 1);
+    await eventually("the revision is fetched", () => latch.waiting === 1);
     assert.deepEqual([taken, replica.membership.index], [false, 4]);
-    gate.open();
+    latch.open();
     await pushed;
     assert.equal(replica.follower.rev, 1);
     assert.deepEqual((await posted).confirmation, whole(2));
@@ -341,13 +341,13 @@ describe("a replica that starts or stops", () => {
   it("commits for nobody any more, so that the others do it themselves", async () => {
     await using cluster = await start(2);
     for (const { replica } of cluster.replicas) await replica.post(writing({ a: 1 }), never);
-    const gate = new Gate();
-    cluster.at(0).store.before = (call) => (call === "leave" ? gate.pass() : undefined);
+    const latch = new Latch();
+    cluster.at(0).store.before = (call) => (call === "leave" ? latch.pass() : undefined);
     const stopped = cluster.at(0).replica.membership.ended();
     const stopping = cluster.at(0).stop();
     const { outcome } = await cluster.at(1).replica.post(writing({ a: 2 }), 0);
     assert.deepEqual(outcome, { kind: "committed", rev: 3 });
-    gate.open();
+    latch.open();
     await Promise.all([stopped, stopping]);
   });
 });

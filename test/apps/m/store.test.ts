@@ -13,8 +13,8 @@ import {
 } from "../../../apps/m/store.ts";
 import { type Emulator, emulatorsMissing, startEmulator } from "../../support/emulators.ts";
 import { eventually } from "../../support/eventually.ts";
+import { Gate } from "../../support/gate.ts";
 import { leaseOf, MemoryStore, writing } from "../../support/memory-store.ts";
-import { TcpProxy } from "../../support/tcp-proxy.ts";
 
 const rev = (number: number): WriteOutcome => ({ kind: "committed", rev: number });
 
@@ -524,17 +524,17 @@ for (const { name, emulator, rivals, snapshotKeys, manyKeys } of kinds) {
 describe("Datastore when it does not answer", { skip: emulatorsMissing() }, () => {
   /** A store whose connections can be disturbed, and one with the same contents whose cannot. */
   async function open({ renewMs = 60_000 } = {}) {
-    const { port, host } = await emulators.datastore();
-    const proxy = await TcpProxy.start(port);
+    const { host } = await emulators.datastore();
+    const gate = await Gate.to(host);
     const namespace = `n${randomUUID().slice(0, 8)}`;
     const make = (emulator: string): DatastoreStore =>
       new DatastoreStore({ ...{ project: "p", namespace, emulator, renewMs }, callMs: 60_000 });
-    const [disturbed, sure] = [make(`127.0.0.1:${proxy.port}`), make(host)];
+    const [disturbed, sure] = [make(gate.host), make(host)];
     return {
-      ...{ proxy, disturbed, sure },
+      ...{ gate, disturbed, sure },
       [Symbol.asyncDispose]: async () => {
         await Promise.all([disturbed.close(), sure.close()]);
-        await proxy[Symbol.asyncDispose]();
+        await gate[Symbol.asyncDispose]();
       },
     };
   }
@@ -544,14 +544,14 @@ describe("Datastore when it does not answer", { skip: emulatorsMissing() }, () =
 
   it("leaves a commit in doubt whose answer was lost, and has it when it is asked again", async () => {
     await using opened = await open();
-    const { proxy, disturbed, sure } = opened;
+    const { gate, disturbed, sure } = opened;
     await commit(sure, writing({ a: 1 }));
-    proxy.fate = (sent) => (sent.includes(marker) ? "its answer is lost" : "arrives");
+    gate.fate = (sent) => (sent.includes(marker) ? "its answer is lost" : "arrives");
     const requests = [writing({ b: marker })];
     const committed = disturbed.commit(requests);
     committed.catch(() => undefined);
     await eventually("it is committed", async () => (await sure.head()).rev === 2);
-    proxy.cut();
+    gate.cut();
     await assert.rejects(committed, { name: "StoreError", code: "in doubt", base: 1 });
     const { outcomes, changes } = await persist(
       () => disturbed.commit(requests, 1),
@@ -562,9 +562,9 @@ describe("Datastore when it does not answer", { skip: emulatorsMissing() }, () =
 
   it("leaves a commit in doubt that was lost on its way, and takes it when it comes again", async () => {
     await using opened = await open();
-    const { proxy, disturbed, sure } = opened;
+    const { gate, disturbed, sure } = opened;
     let lost = false;
-    proxy.fate = (sent) => {
+    gate.fate = (sent) => {
       if (!sent.includes(marker)) return "arrives";
       lost = true;
       return "is lost";
@@ -573,8 +573,8 @@ describe("Datastore when it does not answer", { skip: emulatorsMissing() }, () =
     const committed = disturbed.commit(requests);
     committed.catch(() => undefined);
     await eventually("it is sent", () => lost);
-    proxy.fate = () => "arrives";
-    proxy.cut();
+    gate.fate = () => "arrives";
+    gate.cut();
     await assert.rejects(committed, { name: "StoreError", code: "in doubt", base: 0 });
     const { outcomes } = await persist(
       () => disturbed.commit(requests, 0),
@@ -585,11 +585,10 @@ describe("Datastore when it does not answer", { skip: emulatorsMissing() }, () =
   });
 
   it("has written nothing when it was not reached", async () => {
-    const proxy = await TcpProxy.start((await emulators.datastore()).port);
-    const emulator = `127.0.0.1:${proxy.port}`;
-    await proxy[Symbol.asyncDispose]();
+    await using gate = await Gate.to((await emulators.datastore()).host);
+    gate.close();
     const store = new DatastoreStore({
-      ...{ project: "p", namespace: "away", emulator, callMs: 60_000, renewMs: 60_000 },
+      ...{ project: "p", namespace: "away", emulator: gate.host, callMs: 60_000, renewMs: 60_000 },
     });
     for (const call of [
       () => store.commit([writing({ a: 1 })]),
@@ -612,24 +611,24 @@ describe("Datastore when it does not answer", { skip: emulatorsMissing() }, () =
 
   it("may be asked again to take a member, which is one then", async () => {
     await using opened = await open();
-    const { proxy, disturbed, sure } = opened;
-    proxy.fate = (sent) => (sent.includes(marker) ? "its answer is lost" : "arrives");
+    const { gate, disturbed, sure } = opened;
+    gate.fate = (sent) => (sent.includes(marker) ? "its answer is lost" : "arrives");
     const joined = disturbed.join(leaseOf(marker));
     joined.catch(() => undefined);
     await eventually("it has joined", async () => (await sure.members()).includes(marker));
-    proxy.cut();
+    gate.cut();
     await assert.rejects(joined, { name: "StoreError", code: "unavailable" });
-    proxy.fate = () => "arrives";
+    gate.fate = () => "arrives";
     await persist(() => disturbed.join(leaseOf(marker)), ["contention", "unavailable"]);
     assert.deepEqual(await sure.members(), [marker]);
   });
 
   it("is waited for no longer than the next renewal by a renewal", async () => {
     await using opened = await open({ renewMs: 200 });
-    const { proxy, disturbed, sure } = opened;
+    const { gate, disturbed, sure } = opened;
     await sure.join(leaseOf("r"));
     await disturbed.head();
-    proxy.fate = () => "its answer is lost";
+    gate.fate = () => "its answer is lost";
     await assert.rejects(disturbed.renew(leaseOf("r", { renewal: 2 })), {
       ...{ name: "StoreError", code: "unavailable" },
     });

@@ -5,7 +5,7 @@ import { type CommitResult, StoreError } from "../../../apps/m/store.ts";
 import { Writer, type WriterLimits } from "../../../apps/m/writer.ts";
 import { eventually } from "../../support/eventually.ts";
 import { collectingLog } from "../../support/gateway.ts";
-import { failing, Gate, MemoryStore, writing } from "../../support/memory-store.ts";
+import { failing, Latch, MemoryStore, writing } from "../../support/memory-store.ts";
 
 /** It tries again at once, and for as long as a test may take. */
 const patient: Partial<WriterLimits> = { giveUpMs: 600_000, firstPauseMs: 1, longestPauseMs: 1 };
@@ -66,22 +66,22 @@ describe("the writer of M", () => {
 
   it("puts what is posted during a transaction into the next one, in its order", async () => {
     const store = new MemoryStore();
-    const gate = new Gate();
-    store.before = () => gate.pass();
+    const latch = new Latch();
+    store.before = () => latch.pass();
     const { write, committed } = open(store);
     const first = write("a");
-    await eventually("a transaction is under way", () => gate.waiting === 1);
+    await eventually("a transaction is under way", () => latch.waiting === 1);
     const others = ["b", "c", "d"].map((key) => write(key));
     assert.equal(store.count("commit"), 1, "there is one transaction at a time");
-    gate.open();
+    latch.open();
     assert.deepEqual(await Promise.all([first, ...others]), [rev(1), rev(2), rev(3), rev(4)]);
     assert.deepEqual(batches(committed), [1, 3]);
   });
 
   it("puts no more into one transaction than it may, and at least one", async () => {
     const store = new MemoryStore();
-    const gate = new Gate();
-    store.before = () => gate.pass();
+    const latch = new Latch();
+    store.before = () => latch.pass();
     const limits = { ...patient, batchRequests: 3, batchSize: 1_000 };
     const { writer, write, committed } = open(store, limits);
     const small = ["a", "b", "c", "d", "e", "f", "g", "h"].map((key) => write(key));
@@ -89,15 +89,15 @@ describe("the writer of M", () => {
     const large = [600, 400, 5_000, 210].map((length) =>
       writer.write(writing({ x: "y".repeat(length - 203) }), "own"),
     );
-    gate.open();
+    latch.open();
     await Promise.all([...small, ...large]);
     assert.deepEqual(batches(committed), [1, 3, 3, 2, 1, 1, 1]);
   });
 
   it("gives each request of a transaction its own outcome", async () => {
     const store = new MemoryStore();
-    const gate = new Gate();
-    store.before = () => gate.pass();
+    const latch = new Latch();
+    store.before = () => latch.pass();
     const { writer, committed } = open(store);
     const idempotency = { key: "k", digest: "d" };
     const requests = [
@@ -108,7 +108,7 @@ describe("the writer of M", () => {
       writing({ a: 4 }, { idempotency: { key: "k", digest: "e" } }),
     ];
     const written = requests.map((request) => writer.write(request, "own"));
-    gate.open();
+    latch.open();
     assert.deepEqual(
       (await Promise.all(written)).map(({ outcome }) => outcome),
       [
@@ -124,8 +124,8 @@ describe("the writer of M", () => {
 
   it("refuses more than may wait, and says that nothing was committed", async () => {
     const store = new MemoryStore();
-    const gate = new Gate();
-    store.before = () => gate.pass();
+    const latch = new Latch();
+    store.before = () => latch.pass();
     const { writer, write } = open(store, { ...patient, waiting: 2 });
     const taken = [write("a"), write("b"), write("c")];
     const error = await refusal((async () => writer.write(writing({ d: 1 }), "own"))());
@@ -133,7 +133,7 @@ describe("the writer of M", () => {
       [error.status, error.code, error.message, error.headers["retry-after"]],
       [503, "busy", "too many requests wait for their turn; nothing was committed", "1"],
     );
-    gate.open();
+    latch.open();
     await Promise.all(taken);
     assert.equal((await store.head()).rev, 3);
     assert.deepEqual(await write("e"), rev(4));
@@ -205,15 +205,15 @@ describe("the writer among other writers", () => {
 describe("the writer in doubt", () => {
   it("finds again what was committed without an answer, and does not write it twice", async () => {
     const store = new MemoryStore();
-    const gate = new Gate();
-    store.before = () => gate.pass();
+    const latch = new Latch();
+    store.before = () => latch.pass();
     store.after = () => {
       store.after = () => undefined;
       throw failing("in doubt");
     };
     const { write, committed } = open(store);
     const all = [write("a"), write("b"), write("c")];
-    gate.open();
+    latch.open();
     assert.deepEqual(await Promise.all(all), [rev(1), rev(2), rev(3)]);
     assert.equal((await store.head()).rev, 3);
     assert.equal(store.count("commit"), 3);
