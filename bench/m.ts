@@ -386,12 +386,12 @@ async function killed(servers: Servers): Promise<void> {
 export async function main(): Promise<void> {
   // The Google clients of this process would look for a metadata server.
   process.env["METADATA_SERVER_DETECTION"] = "none";
-  await using datastore = await startEmulator("datastore");
-  await using pubsub = await startEmulator("pubsub");
-  await using nats = await NatsServer.start();
-  const servers = { datastore, pubsub, nats };
   for (const part of [confirmations, posts, reads, fullLoad, killed]) {
-    await part(servers);
+    // Servers of its own: what one part leaves behind is nothing to the next.
+    await using datastore = await startEmulator("datastore");
+    await using pubsub = await startEmulator("pubsub");
+    await using nats = await NatsServer.start();
+    await part({ datastore, pubsub, nats });
     console.log();
   }
 }

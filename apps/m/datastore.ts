@@ -55,7 +55,7 @@ type WireKey = NonNullable<Parameters<DatastoreClient["lookup"]>[0]>["keys"] ext
   : never;
 
 /** gRPC's codes, https://grpc.io/docs/guides/status-codes/. */
-const code = { notFound: 5, aborted: 10 } as const;
+const code = { notFound: 5, alreadyExists: 6, aborted: 10 } as const;
 /** After these a commit may have been carried out: cancelled, unknown, deadline, internal, unavailable. */
 const doubtful = new Set([1, 2, 4, 13, 14]);
 
@@ -228,7 +228,11 @@ export class Datastore {
       }
       return result;
     } catch (error) {
-      if (codeOf(error) === code.aborted) {
+      const conflict =
+        codeOf(error) === code.aborted ||
+        // What a transaction inserts was not there when it read; the emulator may say so this way.
+        (committing && codeOf(error) === code.alreadyExists);
+      if (conflict) {
         transaction = undefined;
         throw new StoreError("contention", "others wrote to Datastore at the same time", {
           cause: error,

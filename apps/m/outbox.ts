@@ -15,6 +15,13 @@ export interface OutboxOptions {
   readonly publisher: Publisher;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** True while nothing but Pub/Sub brings the news: then every publication is at once. */
+  readonly hurry?: () => boolean;
+  /**
+   * Otherwise the time between two publications: each is a push to every instance, which has had the
+   * news over NATS already.
+   */
+  readonly spacingMs?: number;
   /** How long a revision may be unpublished before any replica publishes it. */
   readonly overdueMs?: number;
   /** The wait after a failure; it doubles up to sixteen times as much. */
@@ -36,6 +43,7 @@ export class Outbox {
   #published = 0;
   #marked = 0;
   #working = false;
+  #publishedAt = -Infinity;
   #marking: NodeJS.Timeout | undefined;
   #overdue: { readonly published: number; readonly since: number } | undefined;
 
@@ -69,14 +77,19 @@ export class Outbox {
   }
 
   async #publish(): Promise<void> {
-    const { signal, publisher, log, replica, retryMs = 250 } = this.#options;
+    const { signal, publisher, log, replica, hurry = () => true } = this.#options;
+    const { retryMs = 250, spacingMs = 250 } = this.#options;
     let failures = 0;
     this.#working = true;
-    while (this.#published < this.#wanted && !signal.aborted) {
+    while (this.#published < this.#wanted) {
+      const waitMs = this.#publishedAt + spacingMs - performance.now();
+      if (waitMs > 0 && !hurry()) await pause(waitMs, signal);
+      if (signal.aborted) break;
       const rev = this.#wanted;
       try {
         await publisher.publish({ rev: String(rev), writer: replica });
         this.#published = rev;
+        this.#publishedAt = performance.now();
         failures = 0;
         this.#mark();
       } catch (error) {

@@ -87,7 +87,10 @@ export class Replica {
         this.#forwarder.answered(id, outcome);
       },
     });
-    this.#outbox = new Outbox({ replica, store, publisher, log, signal });
+    this.#outbox = new Outbox({
+      ...{ replica, store, publisher, log, signal },
+      hurry: () => !this.#channel.open,
+    });
     this.#writer = new Writer({
       store,
       log,
