@@ -31,7 +31,7 @@ export interface MLimits {
   readonly pushMs: number;
   /** How long `/_ah/start` waits until this replica may serve. */
   readonly startMs: number;
-  /** About how many characters M may hold. Posts that run at once may go over it together. */
+  /** About how many characters M may hold, see Memory. Posts that run at once may go over it together. */
   readonly size: number;
 }
 
@@ -93,17 +93,12 @@ export function createMApp(options: MAppOptions): RequestListener {
       const patch = decodePatch(request.body);
       const idempotency = readIdempotencyKey(request.get("idempotency-key"), patch);
       // What makes M smaller is always taken: nothing else helps one that is full.
-      let growth = 0;
-      for (const [key, value] of patch) {
-        const before = follower.memory.value(key);
-        if (value !== null) growth += key.length + value.length;
-        if (before !== undefined) growth -= key.length + before.length;
-      }
+      const growth = follower.memory.growthBy(patch);
       if (growth > 0 && follower.memory.size + growth > limits.size) {
         throw new HttpError(
           413,
           "m_is_full",
-          `M may hold about ${limits.size} characters of JSON; nothing was committed`,
+          `M may hold about ${limits.size} characters, with 160 for each key; nothing was committed`,
         );
       }
       answerPost(
@@ -146,7 +141,7 @@ export function createMApp(options: MAppOptions): RequestListener {
 
   finishHttpApp(app, { log, project });
 
-  const reads = createReads({ replica });
+  const reads = createReads({ replica, log });
   return (request, response) => {
     learnIndex(replica, request.headers.host);
     if (!reads(request, response)) app(request, response);

@@ -61,11 +61,10 @@ export function encodeWrite({ from, request }: ForwardedWrite): string {
 /** @throws Error when the text is none of {@link encodeWrite} */
 export function parseWrite(text: string): ForwardedWrite {
   const { from, id, patch, ifRev, idempotency } = JSON.parse(text) as Record<string, unknown>;
-  const { key, digest, keepMs } = (idempotency ?? {}) as Record<string, unknown>;
+  const { key, digest } = (idempotency ?? {}) as Record<string, unknown>;
   if (
     ![from, id, patch, key, digest].every((value) => typeof value === "string") ||
-    (ifRev !== undefined && !Number.isSafeInteger(ifRev)) ||
-    (keepMs !== undefined && !isRev(keepMs))
+    (ifRev !== undefined && !Number.isSafeInteger(ifRev))
   ) {
     throw new Error("not a request to write");
   }
@@ -75,33 +74,31 @@ export function parseWrite(text: string): ForwardedWrite {
       id: String(id),
       patch: parsePatch(String(patch)),
       ifRev: ifRev as number | undefined,
-      idempotency: {
-        ...{ key: String(key), digest: String(digest) },
-        ...(keepMs === undefined ? {} : { keepMs }),
-      },
+      idempotency: { key: String(key), digest: String(digest) },
     },
   };
 }
 
-/** What became of a forwarded write; without an outcome it was not committed there. */
+/** What became of a forwarded write: its outcome, or for sure nothing, or nobody knows. */
 export interface ForwardedOutcome {
   readonly id: string;
-  readonly outcome: WriteOutcome | undefined;
+  readonly fate: WriteOutcome | { readonly kind: "nothing" } | { readonly kind: "unknown" };
 }
 
 /** @throws Error when the text is no answer to a request to write */
 export function parseOutcome(text: string): ForwardedOutcome {
-  const { id, outcome } = JSON.parse(text) as Record<string, unknown>;
+  const { id, fate } = JSON.parse(text) as Record<string, unknown>;
   if (typeof id !== "string") throw new Error("not an answer to a request to write");
-  if (outcome === undefined) return { id, outcome };
-  const { kind, rev } = (outcome ?? {}) as Record<string, unknown>;
+  const { kind, rev } = (fate ?? {}) as Record<string, unknown>;
   switch (kind) {
     case "reused key":
-      return { id, outcome: { kind } };
+    case "nothing":
+    case "unknown":
+      return { id, fate: { kind } };
     case "committed":
     case "replayed":
     case "mismatch":
-      if (Number.isSafeInteger(rev)) return { id, outcome: { kind, rev: rev as number } };
+      if (Number.isSafeInteger(rev)) return { id, fate: { kind, rev: rev as number } };
   }
   throw new Error("not an outcome");
 }

@@ -2,9 +2,12 @@ import type { Log } from "../lib/log.ts";
 import { pause, within } from "../lib/within.ts";
 import type { Clock } from "./clock.ts";
 import { LeaseObserver, type LeaseTimes } from "./lease.ts";
+import { Shared } from "./shared.ts";
 import type { Store } from "./store.ts";
 
 export interface ConfirmationsOptions {
+  /** The replica that waits: what it has itself is known while it is no member, too. */
+  readonly own?: string;
   readonly store: Pick<Store, "leases" | "members" | "expel">;
   readonly times: Pick<LeaseTimes, "leaseMs">;
   readonly clock: Clock;
@@ -47,6 +50,7 @@ export class Confirmations {
   #probing = false;
   #members: readonly string[] = [];
   #reading: Promise<readonly string[]> | undefined;
+  readonly #looks = new Shared(() => this.#lookAround());
 
   constructor(options: ConfirmationsOptions) {
     this.#options = options;
@@ -108,8 +112,7 @@ export class Confirmations {
 
   /** Which of the present members have the revision, as their leases say. */
   async look(rev: number): Promise<Confirmation> {
-    const members = await this.#options.store.members();
-    const gone = await this.#readLeases(members);
+    const { members, gone } = await this.#looks.next();
     const missing = members.filter((member) => !gone.has(member) && !this.#has(member, rev));
     const confirmed = members.length - gone.size - missing.length;
     return { confirmed, missing, complete: missing.length === 0 };
@@ -117,9 +120,13 @@ export class Confirmations {
 
   /** Ends the membership of replicas whose lease has ended, whether or not anybody waits for them. */
   async sweep(): Promise<void> {
-    const members = await this.#options.store.members();
+    const { members } = await this.#looks.next();
     this.#forgetAllBut(members);
-    await this.#readLeases(members);
+  }
+
+  async #lookAround(): Promise<{ members: readonly string[]; gone: ReadonlySet<string> }> {
+    const members = await this.#options.store.members();
+    return { members, gone: await this.#readLeases(members) };
   }
 
   #has(replica: string, rev: number): boolean {
@@ -191,10 +198,10 @@ export class Confirmations {
     const leases = await store.leases(replicas);
     const now = clock();
     const gone = new Set(replicas);
-    for (const { replica, rev, renewal } of leases) {
+    for (const { replica, rev, renewal, leaseMs } of leases) {
       gone.delete(replica);
       this.acknowledged(replica, rev);
-      if (!this.#observer.hasEnded(replica, renewal, now)) continue;
+      if (!this.#observer.hasEnded(replica, renewal, leaseMs, now)) continue;
       // It has stopped to serve. That it is no member any more keeps others from waiting for it too.
       if (await store.expel(replica, renewal)) {
         gone.add(replica);
@@ -205,10 +212,11 @@ export class Confirmations {
   }
 
   #forgetAllBut(members: readonly string[]): void {
+    const { own } = this.#options;
     this.#members = members;
     const known = new Set([...members, ...[...this.#waiters].flatMap((w) => [...w.missing])]);
     for (const replica of this.#acknowledged.keys()) {
-      if (!known.has(replica)) this.#acknowledged.delete(replica);
+      if (!known.has(replica) && replica !== own) this.#acknowledged.delete(replica);
     }
     this.#observer.keepOnly(known);
   }

@@ -68,8 +68,7 @@ export class DatastoreStore implements Store {
             base = doubt;
             throw new StoreError("in doubt", "the changes that would tell are no longer kept");
           }
-          const end = Math.min(rev, doubt + requests.length);
-          const revs = Array.from({ length: end - doubt }, (_, i) => doubt + 1 + i);
+          const revs = Array.from({ length: rev - doubt }, (_, i) => doubt + 1 + i);
           const changes = await reader.lookup(revs.map(changeKey));
           for (const [index, change] of changes.entries()) {
             if (change !== undefined) done.set(String(change["request"]), doubt + 1 + index);
@@ -91,8 +90,8 @@ export class DatastoreStore implements Store {
           });
           if (own > keptChanges) mutations.push({ delete: changeKey(own - keptChanges) });
           if (request.idempotency !== undefined) {
-            const { key, digest, keepMs = usedKeyMs } = request.idempotency;
-            const expires = new Date(now.getTime() + keepMs);
+            const { key, digest } = request.idempotency;
+            const expires = new Date(now.getTime() + usedKeyMs);
             mutations.push({
               upsert: usedKey(key),
               properties: { rev: own, digest, expires },

@@ -55,10 +55,7 @@ type WireKey = NonNullable<Parameters<DatastoreClient["lookup"]>[0]>["keys"] ext
   : never;
 
 /** gRPC's codes, https://grpc.io/docs/guides/status-codes/. */
-const code = { notFound: 5, alreadyExists: 6, aborted: 10 } as const;
-/** After these a commit may have been carried out: cancelled, unknown, deadline, internal, unavailable. */
-const doubtful = new Set([1, 2, 4, 13, 14]);
-
+const code = { notFound: 5, aborted: 10 } as const;
 /** Tries of a transaction that others got in the way of; each waits up to twice as long as the last. */
 const contentionTries = 8;
 const firstPauseMs = 20;
@@ -186,14 +183,20 @@ export class Datastore {
       const { DatastoreClient } =
         await import("@google-cloud/datastore/build/src/v1/datastore_client.js");
       const { emulator, project } = this.#options;
-      return new DatastoreClient({
+      const client = new DatastoreClient({
         projectId: project,
         // A database that was away is found again within a lease.
         "grpc.initial_reconnect_backoff_ms": 100,
         "grpc.max_reconnect_backoff_ms": 1_000,
         ...(emulator === undefined ? {} : await emulated(emulator)),
       });
-    })();
+      // Its own attempt, at the first call, would end the process where it fails.
+      await client.initialize();
+      return client;
+    })().catch((error: unknown) => {
+      this.#client = undefined;
+      throw unavailable("connecting", error);
+    });
     return this.#client;
   }
 
@@ -228,18 +231,16 @@ export class Datastore {
       }
       return result;
     } catch (error) {
-      const conflict =
-        codeOf(error) === code.aborted ||
-        // What a transaction inserts was not there when it read; the emulator may say so this way.
-        (committing && codeOf(error) === code.alreadyExists);
-      if (conflict) {
+      if (codeOf(error) === code.aborted) {
         transaction = undefined;
         throw new StoreError("contention", "others wrote to Datastore at the same time", {
           cause: error,
         });
       }
       if (error instanceof StoreError) throw error;
-      if (committing && doubtful.has(codeOf(error) ?? 0)) {
+      // Anything else may be said of a commit that was carried out: by who repeated it on the way, or
+      // gave up waiting. The next try looks.
+      if (committing) {
         throw new StoreError("in doubt", "Datastore did not say whether it committed", {
           cause: error,
         });

@@ -57,11 +57,14 @@ export class LeaseObserver {
    * Takes note of a record that was read, and says whether the lease has ended.
    *
    * @param renewal changes with each renewal
+   * @param leaseMs as the record says: another version of the service may have longer leases
    * @param now after the record had arrived: it may have been written while it was being read
    */
-  hasEnded(replica: string, renewal: number, now: Instant): boolean {
+  hasEnded(replica: string, renewal: number, leaseMs: number, now: Instant): boolean {
     const seen = this.#seen.get(replica);
-    if (seen?.renewal === renewal) return shortestBetween(seen.since, now) >= this.#leaseMs;
+    if (seen?.renewal === renewal) {
+      return shortestBetween(seen.since, now) >= Math.max(leaseMs, this.#leaseMs);
+    }
     this.#seen.set(replica, { renewal, since: now });
     return false;
   }

@@ -33,7 +33,7 @@ export class Memory {
     return this.#rev;
   }
 
-  /** How many characters of JSON are held, about. */
+  /** How many characters of JSON are held, with what keeping an entry costs beside them. */
   get size(): number {
     return this.#size;
   }
@@ -57,6 +57,17 @@ export class Memory {
     this.#rev = rev;
     this.#bytes = undefined;
     return true;
+  }
+
+  /** By how much a patch would change the size, about; less than nothing when M would be smaller. */
+  growthBy(patch: Patch): number {
+    let growth = 0;
+    for (const [key, value] of patch) {
+      const before = this.#entries.get(key);
+      if (before !== undefined) growth -= sizeOf(before);
+      if (value !== null) growth += sizeOf({ name: before?.name ?? `"${key}":`, value });
+    }
+    return growth;
   }
 
   /** The JSON text of a key's value. */
@@ -84,7 +95,7 @@ export class Memory {
 
   #put(key: string, value: string | null): void {
     const before = this.#entries.get(key);
-    if (before !== undefined) this.#size -= before.name.length + before.value.length;
+    if (before !== undefined) this.#size -= sizeOf(before);
     if ((before === undefined) !== (value === null)) this.#keys = undefined;
     if (value === null) {
       this.#entries.delete(key);
@@ -92,6 +103,13 @@ export class Memory {
     }
     const entry = { name: before?.name ?? `${JSON.stringify(key)}:`, value };
     this.#entries.set(key, entry);
-    this.#size += entry.name.length + value.length;
+    this.#size += sizeOf(entry);
   }
+}
+
+/** Measured: an entry with a few characters takes about so many bytes of the heap. */
+const perEntry = 160;
+
+function sizeOf({ name, value }: Entry): number {
+  return perEntry + name.length + value.length;
 }

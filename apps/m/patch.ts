@@ -6,6 +6,8 @@ export type Patch = ReadonlyMap<string, string | null>;
 export const patchLimits = {
   /** Of a request's body. */
   bodyBytes: 256 * 1024,
+  /** Each is an entity in the transaction. */
+  keys: 1_000,
   /** Of a key, in UTF-16 units, as JavaScript and JSON count characters. */
   keyLength: 512,
   /** How deep a value may be nested: what writes JSON recurses. */
@@ -29,8 +31,16 @@ export function decodePatch(body: unknown): Patch {
     const kind = body === undefined ? "absent" : Array.isArray(body) ? "an array" : jsonKind(body);
     throw refusal(`the body must be a JSON object, not ${kind}`);
   }
+  const entries = Object.entries(body as Readonly<Record<string, unknown>>);
+  if (entries.length > patchLimits.keys) {
+    throw new HttpError(
+      413,
+      "too_large",
+      `the body has ${entries.length} keys; at most ${patchLimits.keys} are allowed`,
+    );
+  }
   const patch = new Map<string, string | null>();
-  for (const [key, value] of Object.entries(body as Readonly<Record<string, unknown>>)) {
+  for (const [key, value] of entries) {
     if (key.length > patchLimits.keyLength) {
       const shown = JSON.stringify(`${key.slice(0, 32)}…`);
       throw refusal(

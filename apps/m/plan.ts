@@ -9,14 +9,7 @@ export interface WriteRequest {
   /** `If-Match`: the revision that must be the current one. */
   readonly ifRev: number | undefined;
   /** `Idempotency-Key`, hashed, and a digest of what was sent with it. */
-  readonly idempotency:
-    | {
-        readonly key: string;
-        readonly digest: string;
-        /** How long the key is good for; a day where nothing is said. */
-        readonly keepMs?: number;
-      }
-    | undefined;
+  readonly idempotency: { readonly key: string; readonly digest: string } | undefined;
 }
 
 /** What became of it. */

@@ -35,12 +35,18 @@ export class PubsubPublisher implements Publisher {
     this.#client ??= (async () => {
       const { PublisherClient } =
         await import("@google-cloud/pubsub/build/src/v1/publisher_client.js");
-      return new PublisherClient({
+      const client = new PublisherClient({
         "grpc.initial_reconnect_backoff_ms": 100,
         "grpc.max_reconnect_backoff_ms": 2_000,
         ...(this.#emulator === undefined ? {} : await emulated(this.#emulator)),
       });
-    })();
+      // Its own attempt, at the first call, would end the process where it fails.
+      await client.initialize();
+      return client;
+    })().catch((error: unknown) => {
+      this.#client = undefined;
+      throw error;
+    });
     return this.#client;
   }
 }

@@ -4,12 +4,14 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { errorBody, HttpError } from "../lib/http.ts";
+import type { Log } from "../lib/log.ts";
 import { matchesNone, readMinRev, tagOf } from "./conditions.ts";
 import { patchLimits } from "./patch.ts";
 import type { Replica } from "./replica.ts";
 
 export interface ReadsOptions {
   readonly replica: Pick<Replica, "follower" | "membership">;
+  readonly log: Log;
   /** How long a read waits for the revision that it asks for. */
   readonly waitMs?: number;
   /** How many reads may wait for a revision. */
@@ -19,9 +21,24 @@ export interface ReadsOptions {
 export type Reads = (request: IncomingMessage, response: ServerResponse) => boolean;
 
 /** Answers reads of M; false for requests that are none. */
-export function createReads({ replica, waitMs = 2_000, waiting = 1_000 }: ReadsOptions): Reads {
+export function createReads({
+  replica,
+  log,
+  waitMs = 2_000,
+  waiting = 1_000,
+}: ReadsOptions): Reads {
   const { follower, membership } = replica;
   let waitingNow = 0;
+
+  function refuse(response: ServerResponse, error: unknown): void {
+    if (error instanceof HttpError) {
+      write(response, error);
+      return;
+    }
+    log.error({ err: error }, "bug: a read failed");
+    if (response.headersSent) response.destroy();
+    else write(response, new HttpError(500, "internal", "this service failed; its log says why"));
+  }
 
   function answer(request: IncomingMessage, response: ServerResponse, key: string | null): void {
     // Asked after any wait: what counts is whether it may serve when it answers.
@@ -124,14 +141,13 @@ function tooOld(wanted: number, rev: number, why: string): HttpError {
   );
 }
 
-function refuse(response: ServerResponse, error: unknown): void {
-  if (!(error instanceof HttpError)) throw error;
-  const body = JSON.stringify(errorBody(error.code, error.message));
-  response.writeHead(error.status, {
+function write(response: ServerResponse, { status, code, message, headers }: HttpError): void {
+  const body = JSON.stringify(errorBody(code, message));
+  response.writeHead(status, {
     "content-type": "application/json; charset=utf-8",
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
-    ...error.headers,
+    ...headers,
   });
   response.end(body);
 }

@@ -1,19 +1,20 @@
 /** One replica: its parts, and how they hang together. */
 import type { Bus } from "../lib/bus.ts";
+import { HttpError } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
 import { pause, within } from "../lib/within.ts";
-import { Channel, type ForwardedWrite, type News } from "./channel.ts";
+import { Channel, type ForwardedOutcome, type ForwardedWrite, type News } from "./channel.ts";
 import { systemClock } from "./clock.ts";
 import { type Confirmation, Confirmations } from "./confirmations.ts";
 import { Follower } from "./follower.ts";
-import { Forwarder } from "./forwarder.ts";
+import { Forwarder, forwardMs } from "./forwarder.ts";
 import { leaseTimes } from "./lease.ts";
 import { Membership } from "./membership.ts";
-import type { Change } from "./memory.ts";
 import { Outbox, type Publisher } from "./outbox.ts";
 import type { WriteOutcome, WriteRequest } from "./plan.ts";
 import type { Push } from "./push.ts";
-import type { LeaseRecord, ReplicaIdentity, Store } from "./store.ts";
+import { Shared } from "./shared.ts";
+import type { CommitResult, LeaseRecord, ReplicaIdentity, Store } from "./store.ts";
 import { Writer } from "./writer.ts";
 
 export interface ReplicaOptions {
@@ -41,6 +42,8 @@ export interface Posted {
 const sweepMs = 10_000;
 /** One sweep in so many also deletes idempotency keys that are too old. */
 const sweepsPerCleaning = 6;
+/** Refusals of the writer that say that nothing was committed. */
+const nothingCommitted = new Set(["contention", "unavailable", "busy"]);
 /** How many writers may wait for an acknowledgement of this replica; more are asked by them again. */
 const owedLimit = 1_000;
 
@@ -56,6 +59,7 @@ export class Replica {
   readonly #forwarder: Forwarder;
   /** Writers that asked for a revision which this replica does not have yet. */
   readonly #owed = new Map<string, number>();
+  readonly #overviews: Shared<{ rev: number; leases: readonly LeaseRecord[] }>;
   readonly #sweeping: Promise<void>;
 
   constructor(options: ReplicaOptions) {
@@ -67,7 +71,7 @@ export class Replica {
     this.identity = identity;
     this.follower = new Follower({ store, log, signal });
     this.#confirmations = new Confirmations({
-      ...{ store, times, clock, log, signal },
+      ...{ own: replica, store, times, clock, log, signal },
       ask: (rev) => {
         this.#channel.ask(rev);
       },
@@ -83,8 +87,8 @@ export class Replica {
       onWrite: (write) => {
         void this.#writeFor(write);
       },
-      onWritten: ({ id, outcome }) => {
-        this.#forwarder.answered(id, outcome);
+      onWritten: (written) => {
+        this.#forwarder.answered(written);
       },
     });
     this.#outbox = new Outbox({
@@ -94,12 +98,13 @@ export class Replica {
     this.#writer = new Writer({
       store,
       log,
-      onCommitted: ({ changes }, origins) => {
-        this.#spread(changes, origins);
+      onCommitted: (result, origins) => {
+        this.#spread(result, origins);
       },
     });
     this.#forwarder = new Forwarder({
       ...{ replica, log },
+      rev: () => this.follower.rev,
       writer: this.#writer,
       members: () => this.#confirmations.members,
       send: (to, request) => this.#channel.forward(to, request),
@@ -118,6 +123,10 @@ export class Replica {
         this.#outbox.notice(head);
       },
     });
+    this.#overviews = new Shared(async () => {
+      const [head, members] = await Promise.all([store.head(), store.members()]);
+      return { rev: head.rev, leases: await store.leases(members) };
+    });
     this.#sweeping = this.#sweep();
   }
 
@@ -133,7 +142,8 @@ export class Replica {
     }
     const { rev } = outcome;
     const began = performance.now();
-    // An earlier revision was not told of just now.
+    // Others bring the news of it, but that may be lost; and an earlier revision has none now.
+    this.follower.expect(rev);
     if (outcome.kind === "replayed") this.#channel.ask(rev);
     const confirmation = await this.#confirmations.wait(rev, waitMs);
     const confirmMs = performance.now() - began;
@@ -161,10 +171,8 @@ export class Replica {
   }
 
   /** Where the store is, and what every replica last said of itself. */
-  async replicas(): Promise<{ rev: number; leases: readonly LeaseRecord[] }> {
-    const { store } = this.#options;
-    const [head, members] = await Promise.all([store.head(), store.members()]);
-    return { rev: head.rev, leases: await store.leases(members) };
+  replicas(): Promise<{ rev: number; leases: readonly LeaseRecord[] }> {
+    return this.#overviews.next();
   }
 
   /** Resolves when this replica may serve; false when it could not within the time. */
@@ -188,26 +196,36 @@ export class Replica {
 
   /** Commits what was posted to another replica. */
   async #writeFor({ from, request }: ForwardedWrite): Promise<void> {
-    const { id } = request;
-    const { signal, log } = this.#options;
-    let outcome: WriteOutcome | undefined;
-    try {
-      if (!signal.aborted) ({ outcome } = await this.#writer.write(request, from));
-    } catch (error) {
-      // The other one tries itself, and says what came of it.
-      log.warn({ reason: messageOf(error) }, "could not commit for another replica");
-    }
-    this.#channel.answer(from, { id, outcome });
+    this.#channel.answer(from, { id: request.id, fate: await this.#fateOf(request, from) });
   }
 
-  #spread(changes: readonly Change[], origins: readonly string[]): void {
+  async #fateOf(request: WriteRequest, from: string): Promise<ForwardedOutcome["fate"]> {
+    // After a pause, which its lease would not outlive, what is read now may be long out of date.
+    const late = this.membership.obstacle() !== undefined || this.#writer.queueMs > forwardMs / 2;
+    if (late) return { kind: "nothing" };
+    try {
+      return (await this.#writer.write(request, from)).outcome;
+    } catch (error) {
+      const { log } = this.#options;
+      log.warn({ reason: messageOf(error) }, "could not commit for another replica");
+      const sure = error instanceof HttpError && nothingCommitted.has(error.code);
+      return { kind: sure ? "nothing" : "unknown" };
+    }
+  }
+
+  #spread({ changes, outcomes }: CommitResult, origins: readonly string[]): void {
     const last = changes.at(-1);
-    if (last === undefined) return;
-    this.#channel.tell(changes, origins);
-    this.follower.offer(changes);
-    this.#outbox.add(last.rev);
-    // Its own news is not brought back to it.
-    this.#acknowledge(origins, last.rev);
+    if (last !== undefined) {
+      this.#channel.tell(changes, origins);
+      this.follower.offer(changes);
+      this.#outbox.add(last.rev);
+      // Its own news is not brought back to it.
+      this.#acknowledge(origins, last.rev);
+      return;
+    }
+    // Found again after a doubt: nobody has been told of it.
+    const revs = outcomes.flatMap((each) => (each.kind === "committed" ? each.rev : []));
+    if (revs.length > 0) this.#outbox.add(Math.max(...revs));
   }
 
   #hear({ to, rev, changes }: News): void {
@@ -226,9 +244,9 @@ export class Replica {
 
   #payWhatIsOwed(): void {
     for (const [writer, rev] of this.#owed) {
-      if (this.follower.rev < rev) continue;
-      this.#owed.delete(writer);
+      // Each step counts: who is always a little behind would else never say anything.
       this.#channel.acknowledge(writer, this.follower.rev);
+      if (this.follower.rev >= rev) this.#owed.delete(writer);
     }
   }
 

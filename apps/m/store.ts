@@ -72,8 +72,8 @@ export interface Store {
   /**
    * Writes what the requests ask for in one transaction, in their order.
    *
-   * @param doubt the `base` of an earlier try of the same requests that ended in doubt: what it has
-   *   committed is found again
+   * @param doubt the `base` of the first try of the same requests that ended in doubt: what was
+   *   committed since is found again
    */
   commit(requests: readonly WriteRequest[], doubt?: number): Promise<CommitResult>;
 

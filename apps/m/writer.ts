@@ -13,12 +13,13 @@ export interface WriterOptions {
 }
 
 export interface WriterLimits {
-  /** Requests that may wait. */
+  /** Requests that may wait: their number, and their characters. */
   readonly waiting: number;
+  readonly waitingSize: number;
   /** How much one transaction may hold of the requests that wait: their number, and about their bytes. */
   readonly batchRequests: number;
   readonly batchSize: number;
-  /** How long a transaction is repeated that others get in the way of, or that nobody answers. */
+  /** How long a request may wait, its transaction being repeated, before it is given up. */
   readonly giveUpMs: number;
   /** The wait before it is repeated is up to so long, and up to twice as long with each further time. */
   readonly firstPauseMs: number;
@@ -27,6 +28,7 @@ export interface WriterLimits {
 
 const defaultLimits: WriterLimits = {
   waiting: 1_000,
+  waitingSize: 8 * 1024 * 1024,
   batchRequests: 100,
   batchSize: 512 * 1024,
   giveUpMs: 4_000,
@@ -59,6 +61,7 @@ export class Writer {
   readonly #options: WriterOptions;
   readonly #limits: WriterLimits;
   readonly #waiting: Waiting[] = [];
+  #waitingSize = 0;
   #working = false;
 
   constructor(options: WriterOptions) {
@@ -74,23 +77,34 @@ export class Writer {
    *   "outcome_unknown" that it may have been
    */
   write(request: WriteRequest, origin: string): Promise<Written> {
-    if (this.#waiting.length >= this.#limits.waiting) {
-      throw refusal("busy", "too many requests wait for their turn; nothing was committed");
-    }
     let size = 0;
     for (const [key, value] of request.patch) size += perKey + key.length + (value?.length ?? 0);
+    const { waiting, waitingSize } = this.#limits;
+    if (this.#waiting.length >= waiting || this.#waitingSize + size > waitingSize) {
+      return Promise.reject(
+        refusal("busy", "too many requests wait for their turn; nothing was committed"),
+      );
+    }
     const settle = Promise.withResolvers<Written>();
     this.#waiting.push({ request, origin, size, since: performance.now(), settle });
+    this.#waitingSize += size;
     if (!this.#working) void this.#work();
     return settle.promise;
+  }
+
+  /** How long the first of those that wait has waited, in milliseconds. */
+  get queueMs(): number {
+    const [first] = this.#waiting;
+    return first === undefined ? 0 : performance.now() - first.since;
   }
 
   async #work(): Promise<void> {
     this.#working = true;
     while (this.#waiting.length > 0) {
       const batch = this.#nextBatch();
+      if (batch.length === 0) continue;
       try {
-        const result = await this.#commit(batch.map(({ request }) => request));
+        const result = await this.#commit(batch);
         this.#options.onCommitted(result, [...new Set(batch.map(({ origin }) => origin))]);
         const now = performance.now();
         for (const [index, { settle, since }] of batch.entries()) {
@@ -106,7 +120,8 @@ export class Writer {
   }
 
   #nextBatch(): Waiting[] {
-    const { batchRequests, batchSize } = this.#limits;
+    const { batchRequests, batchSize, giveUpMs } = this.#limits;
+    this.#refuseOlderThan(giveUpMs);
     let size = 0;
     let count = 0;
     for (const waiting of this.#waiting) {
@@ -114,21 +129,42 @@ export class Writer {
       if (count > 0 && (count >= batchRequests || size > batchSize)) break;
       count += 1;
     }
-    return this.#waiting.splice(0, count);
+    return this.#take(count);
   }
 
-  async #commit(requests: readonly WriteRequest[]): Promise<CommitResult> {
+  #take(count: number): Waiting[] {
+    const taken = this.#waiting.splice(0, count);
+    for (const { size } of taken) this.#waitingSize -= size;
+    return taken;
+  }
+
+  /** What has waited for so long is expected by nobody any more. */
+  #refuseOlderThan(ms: number): void {
+    const oldest = performance.now() - ms;
+    let count = 0;
+    for (const { since } of this.#waiting) {
+      if (since >= oldest) break;
+      count += 1;
+    }
+    for (const { settle } of this.#take(count)) {
+      settle.reject(refusal("busy", "it did not get its turn in time; nothing was committed"));
+    }
+  }
+
+  async #commit(batch: readonly Waiting[]): Promise<CommitResult> {
+    const requests = batch.map(({ request }) => request);
     const { store, log } = this.#options;
     const { giveUpMs, firstPauseMs, longestPauseMs } = this.#limits;
-    const end = performance.now() + giveUpMs;
+    const end = (batch[0]?.since ?? 0) + giveUpMs;
     let doubt: number | undefined;
     for (let attempt = 0; ; attempt++) {
       try {
         return await store.commit(requests, doubt);
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
-        // This try has read what the one before it did or did not commit.
-        doubt = error.base ?? doubt;
+        // What is committed since the first doubt is looked through each time: a later try may have
+        // found a request there, and have left another in doubt.
+        doubt ??= error.base;
         if (performance.now() >= end) {
           log.warn({ reason: error.message, attempts: attempt + 1 }, "a commit was given up");
           throw doubt === undefined ? notCommitted(error) : unknownOutcome(error);
@@ -152,7 +188,7 @@ function notCommitted(cause: StoreError): HttpError {
     : refusal("unavailable", "Datastore does not answer; nothing was committed", { cause });
 }
 
-function unknownOutcome(cause: StoreError): HttpError {
+export function unknownOutcome(cause: Error): HttpError {
   return refusal(
     "outcome_unknown",
     "Datastore did not say whether it committed; send the request again with the same Idempotency-Key, or look at M",

@@ -176,7 +176,8 @@ export class PushForwarder {
 /** Resolves when the whole answer is there: half of one acknowledges nothing. */
 function statusOf(outgoing: ClientRequest): Promise<number> {
   return new Promise((resolve, reject) => {
-    outgoing.once("error", reject);
+    // A second one may come while it is being cut.
+    outgoing.on("error", reject);
     outgoing.once("response", (incoming) => {
       incoming.resume();
       incoming.once("error", reject);

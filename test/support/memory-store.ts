@@ -189,8 +189,8 @@ export class MemoryStore implements Store {
       else entries.set(key, value);
     }
     if (idempotency === undefined) return;
-    const { key, digest, keepMs = 86_400_000 } = idempotency;
-    usedKeys.set(key, { rev, digest, expires: Date.now() + keepMs });
+    const { key, digest } = idempotency;
+    usedKeys.set(key, { rev, digest, expires: Date.now() + 86_400_000 });
   }
 
   #end(replica: string): void {

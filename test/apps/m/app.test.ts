@@ -83,22 +83,28 @@ const push = (rev: string, subscription = "projects/p/subscriptions/m-3"): objec
 
 describe("the requests of m", () => {
   it("refuse what would make M too large, by what it holds and by what is added", async () => {
-    await using app = await start({ limits: { size: 100 } });
+    await using app = await start({ limits: { size: 400 } });
     await app.serving();
-    // Of these, two are around the text, and one is the key.
-    assert.equal((await app.send("/m", { a: "x".repeat(97) })).status, 200);
+    // Of these, 160 are for the entry, four are the key with its quotes and colon, two are quotes.
+    const most = 400 - 160 - 4 - 2;
+    assert.equal((await app.send("/m", { a: "x".repeat(most) })).status, 200);
     const refused = await app.send("/m", { b: 1 });
     assert.deepEqual(code(refused), [413, "m_is_full"]);
     assert.equal(
       (refused.body as { error: { message: string } }).error.message,
-      "M may hold about 100 characters of JSON; nothing was committed",
+      "M may hold about 400 characters, with 160 for each key; nothing was committed",
     );
     assert.equal(app.replica.follower.rev, 1);
-    assert.deepEqual(code(await app.send("/m", { a: "x".repeat(98) })), [413, "m_is_full"]);
-    assert.equal((await app.send("/m", { a: "y".repeat(97) })).status, 200, "no more than before");
+    assert.deepEqual(code(await app.send("/m", { a: "x".repeat(most + 1) })), [413, "m_is_full"]);
+    assert.equal(
+      (await app.send("/m", { a: "y".repeat(most) })).status,
+      200,
+      "no more than before",
+    );
     assert.equal((await app.send("/m", { a: 1, b: 2 })).status, 200, "less than before");
+    assert.deepEqual(code(await app.send("/m", { c: 1 })), [413, "m_is_full"], "an entry too many");
     assert.equal((await app.send("/m", { a: null, c: null })).status, 200);
-    assert.equal((await app.send("/m", { c: "x".repeat(90) })).status, 200);
+    assert.equal((await app.send("/m", { c: 1 })).status, 200);
   });
 
   it("name everybody who is missing, and where to ask later", async () => {
@@ -240,7 +246,8 @@ describe("reads of M", () => {
   it("wait for a revision in a bounded number and for a bounded time", async () => {
     await using app = await start();
     await app.serving();
-    const reads = createReads({ replica: app.replica, waitMs: 50, waiting: 2 });
+    const { log } = collectingLog();
+    const reads = createReads({ replica: app.replica, log, waitMs: 50, waiting: 2 });
     const server = createHttpServer((request, response) => {
       assert.ok(reads(request, response));
     });

@@ -29,7 +29,7 @@ function writing(patch: object): WriteRequest {
     id: "request-1",
     patch: decodePatch(patch),
     ifRev: undefined,
-    idempotency: { key: "key", digest: "digest", keepMs: 1_000 },
+    idempotency: { key: "key", digest: "digest" },
   };
 }
 
@@ -116,13 +116,12 @@ describe("a request to write, and its answer", () => {
     for (const wrong of [
       ...[{ from: 1 }, { id: 1 }, { patch: 1 }, { patch: "{}" }, { ifRev: "1" }],
       ...[{ idempotency: null }, { idempotency: { key: "k" } }],
-      { idempotency: { key: "k", digest: "d", keepMs: 0 } },
     ]) {
       assert.throws(() => parseWrite(JSON.stringify({ ...request, ...wrong })));
     }
     for (const wrong of [
-      ...["null", "{}", '{"id":"a","outcome":null}', '{"id":"a","outcome":{"kind":"x"}}'],
-      '{"id":"a","outcome":{"kind":"committed"}}',
+      ...["null", "{}", '{"id":"a"}', '{"id":"a","fate":null}', '{"id":"a","fate":{"kind":"x"}}'],
+      '{"id":"a","fate":{"kind":"committed"}}',
     ]) {
       assert.throws(() => parseOutcome(wrong));
     }
@@ -199,11 +198,12 @@ describe("the channel", () => {
     primary.bus.deliver(subjects.write("own"), own.bus.sent[0].text);
     assert.deepEqual(primary.writes, [{ from: "own", request }]);
     const answers: ForwardedOutcome[] = [
-      { id: request.id, outcome: { kind: "committed", rev: 7 } },
-      { id: request.id, outcome: { kind: "replayed", rev: 7 } },
-      { id: request.id, outcome: { kind: "mismatch", rev: 0 } },
-      { id: request.id, outcome: { kind: "reused key" } },
-      { id: request.id, outcome: undefined },
+      { id: request.id, fate: { kind: "committed", rev: 7 } },
+      { id: request.id, fate: { kind: "replayed", rev: 7 } },
+      { id: request.id, fate: { kind: "mismatch", rev: 0 } },
+      { id: request.id, fate: { kind: "reused key" } },
+      { id: request.id, fate: { kind: "nothing" } },
+      { id: request.id, fate: { kind: "unknown" } },
     ];
     for (const answer of answers) primary.channel.answer("own", answer);
     for (const { subject, text } of primary.bus.sent) own.bus.deliver(subject, text);
@@ -239,7 +239,7 @@ describe("the channel", () => {
     channel.tell([change(1)], ["own"]);
     channel.ask(1);
     channel.acknowledge("other", 1);
-    channel.answer("other", { id: "1", outcome: undefined });
+    channel.answer("other", { id: "1", fate: { kind: "nothing" } });
     assert.deepEqual([bus.sent, lines], [[], []]);
   });
 });

@@ -6,7 +6,7 @@ import type { WriteOutcome, WriteRequest } from "../../../apps/m/plan.ts";
 import { Writer } from "../../../apps/m/writer.ts";
 import { eventually } from "../../support/eventually.ts";
 import { collectingLog } from "../../support/gateway.ts";
-import { MemoryStore } from "../../support/memory-store.ts";
+import { failing, MemoryStore } from "../../support/memory-store.ts";
 
 let requests = 0;
 
@@ -22,12 +22,16 @@ function open({
 }: { members?: readonly string[]; answerMs?: number; suspectMs?: number } = {}) {
   const store = new MemoryStore();
   const { log } = collectingLog();
-  const writer = new Writer({ store, log, onCommitted: () => undefined });
+  const writer = new Writer({
+    ...{ store, log, limits: { giveUpMs: 100, firstPauseMs: 1, longestPauseMs: 1 } },
+    onCommitted: () => undefined,
+  });
   const sent: { readonly to: string; readonly request: WriteRequest }[] = [];
-  const state = { members, reachable: true };
+  const state = { members, reachable: true, rev: 0 };
   const forwarder = new Forwarder({
     replica: "b",
     members: () => state.members,
+    rev: () => state.rev,
     send: (to, request) => {
       if (state.reachable) sent.push({ to, request });
       return state.reachable;
@@ -55,7 +59,7 @@ describe("who writes what is posted to a replica", () => {
     for (const [index, outcome] of outcomes.entries()) {
       const written = forwarder.write(posting({ a: 1 }));
       const { request } = await lastSent(sent, index + 1);
-      forwarder.answered(request.id, outcome);
+      forwarder.answered({ id: request.id, fate: outcome });
       assert.deepEqual((await written).outcome, outcome);
     }
     assert.deepEqual(new Set(sent.map(({ to }) => to)), new Set(["a"]));
@@ -79,7 +83,7 @@ describe("who writes what is posted to a replica", () => {
     });
     state.reachable = true;
     const written = forwarder.write(posting({ a: 2 }));
-    forwarder.answered((await lastSent(sent, 1)).request.id, undefined);
+    forwarder.answered({ id: (await lastSent(sent, 1)).request.id, fate: { kind: "nothing" } });
     assert.deepEqual((await written).outcome, { kind: "committed", rev: 2 });
   });
 
@@ -92,7 +96,7 @@ describe("who writes what is posted to a replica", () => {
     const written = forwarder.write(posting({ a: 2 }));
     const next = await lastSent(sent, 2);
     assert.equal(next.to, "aa");
-    forwarder.answered(next.request.id, { kind: "committed", rev: 2 });
+    forwarder.answered({ id: next.request.id, fate: { kind: "committed", rev: 2 } });
     await written;
   });
 
@@ -112,7 +116,7 @@ describe("a request that was handed on", () => {
     const posted = forwarder.write(posting({ a: 1 }));
     const { request } = await lastSent(sent, 1);
     assert.deepEqual((await writer.write(request, "b")).outcome, { kind: "committed", rev: 1 });
-    forwarder.answered(request.id, undefined);
+    forwarder.answered({ id: request.id, fate: { kind: "unknown" } });
     assert.deepEqual((await posted).outcome, { kind: "committed", rev: 1 });
     assert.equal((await store.head()).rev, 1);
   });
@@ -133,5 +137,34 @@ describe("a request that was handed on", () => {
     const { outcome } = await forwarder.write(posting({ a: 1 }, own));
     assert.deepEqual(outcome, { kind: "replayed", rev: 1 });
     assert.deepEqual((await lastSent(sent, 1)).request.idempotency, own);
+  });
+
+  it("is of unknown outcome when the other one may have written it, and here it cannot be", async () => {
+    for (const answer of ["none", "unknown", "nothing"] as const) {
+      const { forwarder, store, sent } = open({ answerMs: answer === "none" ? 5 : 60_000 });
+      store.before = () => {
+        throw failing("unavailable");
+      };
+      const posted = forwarder.write(posting({ a: 1 }));
+      const { request } = await lastSent(sent, 1);
+      if (answer !== "none") forwarder.answered({ id: request.id, fate: { kind: answer } });
+      await assert.rejects(posted, {
+        name: "HttpError",
+        status: 503,
+        code: answer === "nothing" ? "unavailable" : "outcome_unknown",
+      });
+    }
+  });
+
+  it("names no revision that is still to come, which the other one could find when this one has refused it", async () => {
+    const { forwarder, sent, state } = open();
+    state.rev = 6;
+    const { outcome } = await forwarder.write({ ...posting({ a: 1 }), ifRev: 7 });
+    assert.deepEqual([outcome, sent], [{ kind: "mismatch", rev: 0 }, []]);
+    state.rev = 7;
+    const handedOn = forwarder.write({ ...posting({ a: 1 }), ifRev: 7 });
+    const { request } = await lastSent(sent, 1);
+    forwarder.answered({ id: request.id, fate: { kind: "committed", rev: 8 } });
+    assert.deepEqual((await handedOn).outcome, { kind: "committed", rev: 8 });
   });
 });

@@ -55,44 +55,54 @@ describe("a lease in the view of its holder", () => {
 describe("a lease in the view of those who wait", () => {
   it("has ended when its record stayed as it was for a whole lease", () => {
     const observer = new LeaseObserver(times);
-    assert.equal(observer.hasEnded("a", 1, at(0)), false);
-    assert.equal(observer.hasEnded("a", 1, at(999)), false);
-    assert.equal(observer.hasEnded("a", 1, at(1_000)), true);
+    assert.equal(observer.hasEnded("a", 1, 1_000, at(0)), false);
+    assert.equal(observer.hasEnded("a", 1, 1_000, at(999)), false);
+    assert.equal(observer.hasEnded("a", 1, 1_000, at(1_000)), true);
+  });
+
+  it("lasts as long as its record says, where that is longer, and never shorter than one's own", () => {
+    const observer = new LeaseObserver(times);
+    observer.hasEnded("longer", 1, 5_000, at(0));
+    assert.equal(observer.hasEnded("longer", 1, 5_000, at(4_999)), false);
+    assert.equal(observer.hasEnded("longer", 1, 5_000, at(5_000)), true);
+    observer.hasEnded("shorter", 1, 10, at(0));
+    assert.equal(observer.hasEnded("shorter", 1, 10, at(999)), false);
+    assert.equal(observer.hasEnded("shorter", 1, 10, at(1_000)), true);
   });
 
   it("begins anew with each renewal, also with one that was read late", () => {
     const observer = new LeaseObserver(times);
-    observer.hasEnded("a", 1, at(0));
-    assert.equal(observer.hasEnded("a", 2, at(1_000)), false);
-    assert.equal(observer.hasEnded("a", 2, at(1_999)), false);
-    assert.equal(observer.hasEnded("a", 1, at(2_500)), false, "an older answer overtook it");
-    assert.equal(observer.hasEnded("a", 2, at(2_600)), false);
-    assert.equal(observer.hasEnded("a", 2, at(3_599)), false);
-    assert.equal(observer.hasEnded("a", 2, at(3_600)), true);
+    observer.hasEnded("a", 1, 1_000, at(0));
+    assert.equal(observer.hasEnded("a", 2, 1_000, at(1_000)), false);
+    assert.equal(observer.hasEnded("a", 2, 1_000, at(1_999)), false);
+    assert.equal(observer.hasEnded("a", 1, 1_000, at(2_500)), false, "an older answer overtook it");
+    assert.equal(observer.hasEnded("a", 2, 1_000, at(2_600)), false);
+    assert.equal(observer.hasEnded("a", 2, 1_000, at(3_599)), false);
+    assert.equal(observer.hasEnded("a", 2, 1_000, at(3_600)), true);
   });
 
   it("keeps each replica's own time", () => {
     const observer = new LeaseObserver(times);
-    observer.hasEnded("a", 1, at(0));
-    observer.hasEnded("b", 1, at(600));
-    assert.equal(observer.hasEnded("a", 1, at(1_000)), true);
-    assert.equal(observer.hasEnded("b", 1, at(1_000)), false);
+    observer.hasEnded("a", 1, 1_000, at(0));
+    observer.hasEnded("b", 1, 1_000, at(600));
+    assert.equal(observer.hasEnded("a", 1, 1_000, at(1_000)), true);
+    assert.equal(observer.hasEnded("b", 1, 1_000, at(1_000)), false);
   });
 
   it("is not shortened by a wall clock that is set, nor by a suspension", () => {
     const observer = new LeaseObserver(times);
-    observer.hasEnded("a", 1, at(0));
-    assert.equal(observer.hasEnded("a", 1, at(999, 3_600_000)), false);
-    assert.equal(observer.hasEnded("a", 1, at(1_000, -3_600_000)), true);
+    observer.hasEnded("a", 1, 1_000, at(0));
+    assert.equal(observer.hasEnded("a", 1, 1_000, at(999, 3_600_000)), false);
+    assert.equal(observer.hasEnded("a", 1, 1_000, at(1_000, -3_600_000)), true);
   });
 
   it("begins anew for replicas that were forgotten", () => {
     const observer = new LeaseObserver(times);
-    observer.hasEnded("a", 1, at(0));
-    observer.hasEnded("b", 1, at(0));
+    observer.hasEnded("a", 1, 1_000, at(0));
+    observer.hasEnded("b", 1, 1_000, at(0));
     observer.keepOnly(new Set(["b", "c"]));
-    assert.equal(observer.hasEnded("a", 1, at(1_000)), false);
-    assert.equal(observer.hasEnded("b", 1, at(1_000)), true);
+    assert.equal(observer.hasEnded("a", 1, 1_000, at(1_000)), false);
+    assert.equal(observer.hasEnded("b", 1, 1_000, at(1_000)), true);
   });
 });
 
@@ -183,7 +193,7 @@ class World {
         const renewal = this.#read;
         this.#read = undefined;
         if (renewal === undefined) break;
-        const ended = this.#observer.hasEnded("a", renewal, this.#watch);
+        const ended = this.#observer.hasEnded("a", renewal, 1_000, this.#watch);
         // As Store.expel does: not when it was renewed since.
         if (ended && renewal === this.#record) this.expelled = true;
         break;

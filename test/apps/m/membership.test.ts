@@ -80,7 +80,8 @@ describe("a replica's membership", () => {
     const joining = new Latch();
     const reading = new Latch();
     store.before = (call) => (call === "join" ? joining.pass() : undefined);
-    await using own = start(store);
+    // No renewal finds it either.
+    await using own = start(store, idle);
     await eventually("it joins", () => joining.waiting === 1);
     store.before = (call) => (call === "changesAfter" ? reading.pass() : undefined);
     assert.equal(await commit(store), 1);

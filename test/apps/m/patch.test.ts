@@ -113,6 +113,16 @@ describe("a patch", () => {
     );
   });
 
+  it("has at most a thousand keys", () => {
+    const body = (count: number): object =>
+      Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, index]));
+    assert.equal(decodePatch(body(1_000)).size, 1_000);
+    assert.throws(() => decodePatch(body(1_001)), {
+      ...{ status: 413, code: "too_large" },
+      message: "the body has 1001 keys; at most 1000 are allowed",
+    });
+  });
+
   it("keeps half a surrogate pair as it is, in keys and in values", () => {
     const patch = decode(String.raw`{"\ud800":"\udc00"}`);
     assert.deepEqual([...patch], [["\ud800", String.raw`"\udc00"`]]);

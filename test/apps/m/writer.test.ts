@@ -249,7 +249,7 @@ describe("the writer in doubt", () => {
     }
   });
 
-  it("stays in doubt about the latest try, whatever gets in the way after it", async () => {
+  it("looks through all that came since the first doubt, whatever gets in the way after it", async () => {
     const store = new MemoryStore();
     const other = new MemoryStore({ like: store });
     let tries = 0;
@@ -267,6 +267,37 @@ describe("the writer in doubt", () => {
     const { write } = open(store);
     assert.deepEqual(await write("a"), rev(2));
     assert.deepEqual([tries, (await store.head()).rev], [5, 2]);
+  });
+
+  it("takes what it has found for done, also when another of its requests is in doubt next", async () => {
+    const store = new MemoryStore();
+    const other = new MemoryStore({ like: store });
+    await other.commit(Array.from({ length: 4 }, () => writing({ x: 1 })));
+    const latch = new Latch();
+    store.before = () => latch.pass();
+    const { writer, write } = open(store);
+    // What comes while this one is under way shares the next transaction.
+    const first = write("first");
+    const both = Promise.all([
+      writer.write(writing({ a: 1 }), "own"),
+      writer.write({ ...writing({ b: 1 }), ifRev: 7 }, "own"),
+    ]);
+    let tries = 0;
+    store.before = async () => {
+      tries += 1;
+      // The first try has committed one of the two; now there is the revision of the other one.
+      if (tries === 2) await other.commit([writing({ x: 1 })]);
+    };
+    store.after = () => {
+      if (tries === 1 || tries === 2) throw failing("in doubt");
+    };
+    latch.open();
+    assert.deepEqual(await first, rev(5));
+    assert.deepEqual(
+      (await both).map(({ outcome }) => outcome),
+      [rev(6), rev(8)],
+    );
+    assert.deepEqual([tries, (await store.head()).rev], [3, 8]);
   });
 
   it("says that the outcome is unknown when the doubt is never settled", async () => {
