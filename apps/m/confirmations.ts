@@ -208,6 +208,7 @@ export class Confirmations {
         log.warn({ replica, rev }, "lease ended; its replica is no member any more");
       }
     }
+    this.#members = this.#members.filter((member) => !gone.has(member));
     return gone;
   }
 
