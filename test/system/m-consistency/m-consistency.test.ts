@@ -57,8 +57,14 @@ describe("M under faults", { skip: emulatorsMissing() ?? false }, () => {
         await scenario.run(world);
         return violations(await world.history(datastore.host));
       };
-      const [real, defective] = await Promise.all([find(), find(bundleMutant(mutant))]);
+      const broken = bundleMutant(mutant);
+      const [real, first] = await Promise.all([find(), find(broken)]);
       assert.deepEqual(real, []);
+      let defective = first;
+      // A defect shows for some milliseconds only, which a busy machine may let pass.
+      for (let again = 0; again < 2 && defective.length === 0; again++) {
+        defective = await find(broken);
+      }
       assert.match(defective.join("\n"), /to a read that began .* after \d+ was confirmed/);
     });
   }
