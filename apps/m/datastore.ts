@@ -2,6 +2,7 @@
 import type { DatastoreClient } from "@google-cloud/datastore/build/src/v1/datastore_client.js";
 import type { CallOptions } from "google-gax";
 import { pause } from "../lib/within.ts";
+import { GoogleClient } from "./google-client.ts";
 import { StoreError } from "./store.ts";
 
 export interface DatastoreOptions {
@@ -62,10 +63,21 @@ const firstPauseMs = 20;
 
 export class Datastore {
   readonly #options: DatastoreOptions;
-  #client: Promise<DatastoreClient> | undefined;
+  readonly #client: GoogleClient<DatastoreClient>;
 
   constructor(options: DatastoreOptions) {
     this.#options = options;
+    const { project, emulator } = options;
+    this.#client = new GoogleClient({
+      emulator,
+      // A database that was away is found again within a lease.
+      longestBackoffMs: 1_000,
+      make: async (more) => {
+        const { DatastoreClient } =
+          await import("@google-cloud/datastore/build/src/v1/datastore_client.js");
+        return new DatastoreClient({ projectId: project, ...more });
+      },
+    });
   }
 
   /** What is at each key now, in their order. */
@@ -167,37 +179,16 @@ export class Datastore {
     return old.length;
   }
 
-  async close(): Promise<void> {
-    const client = await this.#client?.catch(() => undefined);
-    await client?.close();
+  close(): Promise<void> {
+    return this.#client.close();
   }
 
-  /**
-   * The client that Google generates for the API, not the one with objects around it: that one reads
-   * a file beside its own sources when it is loaded, which a bundle does not have
-   * (googleapis/nodejs-datastore#782).
-   */
-  #connected(): Promise<DatastoreClient> {
-    this.#client ??= (async () => {
-      // Loaded here, since it takes longer than the rest of the start and listening does not need it.
-      const { DatastoreClient } =
-        await import("@google-cloud/datastore/build/src/v1/datastore_client.js");
-      const { emulator, project } = this.#options;
-      const client = new DatastoreClient({
-        projectId: project,
-        // A database that was away is found again within a lease.
-        "grpc.initial_reconnect_backoff_ms": 100,
-        "grpc.max_reconnect_backoff_ms": 1_000,
-        ...(emulator === undefined ? {} : await emulated(emulator)),
-      });
-      // Its own attempt, at the first call, would end the process where it fails.
-      await client.initialize();
-      return client;
-    })().catch((error: unknown) => {
-      this.#client = undefined;
+  async #connected(): Promise<DatastoreClient> {
+    try {
+      return await this.#client.get();
+    } catch (error) {
       throw unavailable("connecting", error);
-    });
-    return this.#client;
+    }
   }
 
   async #tryTransaction<T>(work: (reader: Reader) => Promise<Work<T>>): Promise<T> {
@@ -346,13 +337,6 @@ export class Datastore {
     if ("insert" in mutation) return { insert: { key: this.#key(mutation.insert), properties } };
     return { update: { key: this.#key(mutation.update), properties } };
   }
-}
-
-/** Options of a Google client that talk to an emulator, which has no TLS and knows no accounts. */
-export async function emulated(hostAndPort: string): Promise<object> {
-  const { grpc } = await import("google-gax");
-  const [servicePath = "", port = ""] = hostAndPort.split(":");
-  return { servicePath, port: Number(port), sslCreds: grpc.credentials.createInsecure() };
 }
 
 /** One call, no retries of the client's own: who calls knows what may be done twice. */
