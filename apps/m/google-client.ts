@@ -1,5 +1,7 @@
 /** A client that Google generates for one of its APIs, as this service uses it. */
 
+import type { ClientOptions } from "google-gax";
+
 interface Client {
   initialize(): Promise<unknown>;
   close(): Promise<unknown>;
@@ -7,7 +9,7 @@ interface Client {
 
 export interface GoogleClientOptions<T extends Client> {
   /** Loads and makes the client. */
-  readonly make: (options: Readonly<Record<string, unknown>>) => Promise<T>;
+  readonly make: (options: ClientOptions) => Promise<T>;
   /** `host:port` of an emulator; undefined: Google's own. */
   readonly emulator: string | undefined;
   /** The longest wait before a lost server is looked for again. */
