@@ -26,11 +26,18 @@ function start(name: string, env: Record<string, string> = {}): ServiceProcess {
   return new ServiceProcess(join(folder, name, "main.js"), env);
 }
 
+/** Google's clients for Datastore and Pub/Sub, with gRPC under them, are the larger part of m. */
+const largest: Readonly<Record<keyof typeof apps, number>> = {
+  ...{ web: 1_500_000, add: 1_500_000, ws: 1_500_000 },
+  m: 3_000_000,
+};
+
 describe("what is deployed of the apps", () => {
-  for (const [name, app] of Object.entries(apps)) {
-    it(`is at most 1.5 MB for ${name}`, () => {
-      const bytes = bundleApp(root, app).files.reduce((sum, file) => sum + file.bytes.length, 0);
-      assert.ok(bytes <= 1_500_000, `${bytes} bytes`);
+  for (const [name, limit] of Object.entries(largest)) {
+    it(`is at most ${limit / 1e6} MB for ${name}`, () => {
+      const { files } = bundleApp(root, apps[name as keyof typeof apps]);
+      const bytes = files.reduce((sum, file) => sum + file.bytes.length, 0);
+      assert.ok(bytes <= limit, `${bytes} bytes`);
     });
   }
 
