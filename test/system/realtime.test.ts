@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { get, type IncomingMessage } from "node:http";
+import { json } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
 import { WebSocket } from "ws";
+import { emulatorsMissing } from "../support/emulators.ts";
 import { eventually } from "../support/eventually.ts";
 import { System } from "./system.ts";
 
@@ -146,4 +149,35 @@ describe("the system under npm start", () => {
       return again.received.includes("7");
     });
   });
+
+  it(
+    "keeps M in every instance of m, also when one is killed",
+    { skip: emulatorsMissing() ?? false },
+    async () => {
+      const version = /starting m (v[0-9a-f]{10}) /.exec(system.output)?.[1] ?? "";
+      const host = (index: number): string =>
+        `${index}-dot-${version}-dot-m-dot-appengine.localhost:${system.port}`;
+      const read = async (index: number): Promise<unknown[]> => {
+        // Not every system resolves names below localhost.
+        const request = get({ port: system.port, path: "/m", headers: { host: host(index) } });
+        const [response] = (await once(request, "response")) as [IncomingMessage];
+        return [response.statusCode, response.headers.etag, await json(response)];
+      };
+      const first = await post("/m?wait=60", { colour: "green" });
+      assert.deepEqual([first.status, await first.json()], [200, { rev: 1, confirmed: 3 }]);
+      for (const index of [0, 1, 2]) {
+        assert.deepEqual(await read(index), [200, '"1"', { colour: "green" }]);
+      }
+
+      process.kill(instancePid("m\\.2"), "SIGKILL");
+      const second = await post("/m?wait=60", { colour: "red" });
+      const { rev, confirmed } = (await second.json()) as { rev: number; confirmed: number };
+      assert.deepEqual([second.status, rev], [200, 2]);
+      assert.ok(confirmed >= 2, "the new process may have joined meanwhile");
+      await eventually("the new process has it too", async () => {
+        assert.deepEqual(await read(2), [200, '"2"', { colour: "red" }]);
+        return true;
+      });
+    },
+  );
 });
