@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, it } from "node:test";
-import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from "jose";
+import { exportJWK, exportSPKI, generateKeyPair, importJWK, type JWTPayload, SignJWT } from "jose";
 import { HttpError } from "../../../apps/lib/http.ts";
 import { createPushVerifier, decodePush } from "../../../apps/m/push.ts";
 
@@ -14,7 +14,8 @@ const otherKeys = await generateKeyPair("RS256");
 
 /** Google's keys, or what is in their place. */
 async function serveKeys(answer?: { status: number; body: string }) {
-  const jwk = { ...(await exportJWK(keys.publicKey)), kid: "k1", alg: "RS256", use: "sig" };
+  // Without alg, so that what a token may be signed with is not the keys' word.
+  const jwk = { ...(await exportJWK(keys.publicKey)), kid: "k1", use: "sig" };
   const server = createServer((_request, response) => {
     response.writeHead(answer?.status ?? 200, { "content-type": "application/json" });
     response.end(answer?.body ?? JSON.stringify({ keys: [jwk] }));
@@ -94,6 +95,11 @@ describe("a push's token", () => {
       [
         "signed with the public key as a secret",
         `Bearer ${await new SignJWT(claims).setProtectedHeader({ alg: "HS256", kid: "k1" }).sign(publicText)}`,
+        wrong,
+      ],
+      [
+        "signed in another way",
+        `Bearer ${await new SignJWT(claims).setProtectedHeader({ alg: "PS256", kid: "k1" }).sign(await importJWK(await exportJWK(keys.privateKey), "PS256"))}`,
         wrong,
       ],
       ["of another issuer", `Bearer ${await sign({ ...claims, iss: "https://a.b" })}`, wrong],
