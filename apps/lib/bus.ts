@@ -1,3 +1,17 @@
+/** What arrived on a subscription. */
+export interface BusMessage {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  /** Where its sender waits for an answer. */
+  readonly reply: string | undefined;
+  /** A header's text; undefined when it is absent. */
+  header(name: string): string | undefined;
+  /** NATS's own status, such as 404 and 408 in answers of JetStream; undefined on plain messages. */
+  readonly status: number | undefined;
+}
+
+export type BusHeaders = Readonly<Record<string, string>>;
+
 /** The part of NATS that the services use. Subjects are trusted: callers have checked them. */
 export interface Bus {
   /** True while a server answers and knows every subscription made so far. */
@@ -21,7 +35,23 @@ export interface Bus {
    *
    * @throws BusError when there is no connection or the message is too large for the server
    */
-  send(subject: string, data: Uint8Array): void;
+  send(
+    subject: string,
+    data: Uint8Array,
+    options?: { readonly headers?: BusHeaders; readonly reply?: string },
+  ): void;
+
+  /**
+   * Publishes with a reply subject and resolves with the first answer.
+   *
+   * @throws BusError `no_responders` at once when nobody is subscribed; `unavailable` when there was
+   *   no answer within the time
+   */
+  request(
+    subject: string,
+    data: Uint8Array,
+    options: { readonly withinMs: number; readonly headers?: BusHeaders },
+  ): Promise<BusMessage>;
 
   /** Resolves when the server has processed all that was sent before; calls of one turn share it. */
   flush(): Promise<void>;
@@ -32,7 +62,10 @@ export interface Bus {
    *
    * @throws BusError with code `closed` after `close`
    */
-  subscribe(subject: string, callback: (data: Uint8Array) => void): BusSubscription;
+  subscribe(
+    subject: string,
+    callback: (data: Uint8Array, message: BusMessage) => void,
+  ): BusSubscription;
 
   /** Sends what is pending, within the time, and closes. Idempotent. */
   close(options?: { withinMs: number }): Promise<void>;
@@ -44,7 +77,7 @@ export interface BusSubscription {
   unsubscribe(): void;
 }
 
-export type BusErrorCode = "unavailable" | "denied" | "too_large" | "closed";
+export type BusErrorCode = "unavailable" | "no_responders" | "denied" | "too_large" | "closed";
 
 export class BusError extends Error {
   override readonly name = "BusError";

@@ -1,5 +1,11 @@
 import { setImmediate } from "node:timers/promises";
-import { type Bus, BusError, type BusSubscription } from "./bus.ts";
+import {
+  type Bus,
+  BusError,
+  type BusHeaders,
+  type BusMessage,
+  type BusSubscription,
+} from "./bus.ts";
 import type { Log } from "./log.ts";
 import { type Interest, NatsLink } from "./nats-link.ts";
 import { pause, unlessAborted, within } from "./within.ts";
@@ -10,6 +16,8 @@ export interface NatsBusOptions {
   readonly servers: readonly string[];
   /** Reads the NKey seed; absent: no authentication. Read again after the server refused it. */
   readonly seed?: (signal: AbortSignal) => Promise<Uint8Array>;
+  /** Where answers to requests arrive; a service may subscribe below its own prefix only. */
+  readonly inboxPrefix?: string;
   readonly log: Log;
   readonly limits?: Partial<NatsBusLimits>;
 }
@@ -116,10 +124,20 @@ export class NatsBus implements Bus {
     }
   }
 
-  send(subject: string, data: Uint8Array): void {
-    const link = this.#usable();
-    if (link === undefined) throw new BusError("unavailable", "there is no connection to NATS");
-    link.send(subject, data);
+  send(
+    subject: string,
+    data: Uint8Array,
+    options?: { readonly headers?: BusHeaders; readonly reply?: string },
+  ): void {
+    this.#need().send(subject, data, options);
+  }
+
+  async request(
+    subject: string,
+    data: Uint8Array,
+    options: { readonly withinMs: number; readonly headers?: BusHeaders },
+  ): Promise<BusMessage> {
+    return this.#need().request(subject, data, options);
   }
 
   async flush(): Promise<void> {
@@ -132,7 +150,10 @@ export class NatsBus implements Bus {
     return this.#flushing;
   }
 
-  subscribe(subject: string, callback: (data: Uint8Array) => void): BusSubscription {
+  subscribe(
+    subject: string,
+    callback: (data: Uint8Array, message: BusMessage) => void,
+  ): BusSubscription {
     if (this.#stop.signal.aborted) throw new BusError("closed", "the bus is closed");
     const interest: Interest = { subject, callback, refused: undefined };
     this.#interests.add(interest);
@@ -203,17 +224,20 @@ export class NatsBus implements Bus {
 
   /** A link that is logged in and whose server knows every subscription. */
   async #connect(signal: AbortSignal): Promise<NatsLink> {
-    const { name, servers, seed } = this.#options;
+    const { name, servers, seed, inboxPrefix } = this.#options;
     const { connectTimeoutMs, pongTimeoutMs } = this.#limits;
     if (seed !== undefined) this.#seed ??= await seed(signal);
     // Loaded here, since it takes a quarter of the start and listening does not need it.
-    const { connect, nkeyAuthenticator, NatsError } = await import("nats");
+    const { connect, headers, nkeyAuthenticator, NatsError } = await import("nats");
     const attempt = connect({
       name,
       servers: [...servers],
       timeout: connectTimeoutMs,
       reconnect: false,
       ignoreClusterUpdates: true,
+      // A stack trace per request costs more than the request.
+      noAsyncTraces: true,
+      ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
       // Longer than any connection is silent: #keepAlive asks, since the client's own check waits
       // for pending writes before it lets go of a dead connection.
       pingInterval: 2 ** 31 - 1,
@@ -223,7 +247,7 @@ export class NatsBus implements Bus {
     try {
       // The client forgets the socket to a server that takes the connection and says nothing. It closes
       // when that server ends, or wakes and sees no login in time (it asks for one where it has keys).
-      link = new NatsLink(await unlessAborted(attempt, signal));
+      link = new NatsLink(await unlessAborted(attempt, signal), headers);
     } catch (error) {
       // Whoever stops does not wait for a server that does not answer.
       attempt.then((connection) => connection.close()).catch(() => undefined);
@@ -263,6 +287,12 @@ export class NatsBus implements Bus {
   /** The link, once its server knows all subscriptions and while it has not ended. */
   #usable(): NatsLink | undefined {
     return this.#connected && this.#link?.alive === true ? this.#link : undefined;
+  }
+
+  #need(): NatsLink {
+    const link = this.#usable();
+    if (link === undefined) throw new BusError("unavailable", "there is no connection to NATS");
+    return link;
   }
 
   async #whenConnected(limitMs: number, late: () => BusError): Promise<NatsLink> {

@@ -1,11 +1,11 @@
-import type { NatsConnection, Subscription } from "nats";
-import { BusError } from "./bus.ts";
+import type { Msg, MsgHdrs, NatsConnection, Subscription } from "nats";
+import { BusError, type BusHeaders, type BusMessage } from "./bus.ts";
 import { within } from "./within.ts";
 
 /** A subscription as the bus keeps it, across links. */
 export interface Interest {
   readonly subject: string;
-  readonly callback: (data: Uint8Array) => void;
+  readonly callback: (data: Uint8Array, message: BusMessage) => void;
   /** The server's answer on the present link, when it is a refusal. */
   refused: BusError | undefined;
 }
@@ -17,6 +17,7 @@ export interface Interest {
  */
 export class NatsLink {
   readonly #connection: NatsConnection;
+  readonly #makeHeaders: () => MsgHdrs;
   readonly #subscriptions = new Map<Interest, Subscription>();
   readonly #waiting = new Set<(error: BusError) => void>();
   readonly #ended = Promise.withResolvers<string>();
@@ -26,8 +27,10 @@ export class NatsLink {
   /** Called when the server refuses a publication on this link. */
   onRefusedPublication: (subject: string) => void = () => undefined;
 
-  constructor(connection: NatsConnection) {
+  /** @param makeHeaders the client's own, which is loaded as late as the client */
+  constructor(connection: NatsConnection, makeHeaders: () => MsgHdrs) {
     this.#connection = connection;
+    this.#makeHeaders = makeHeaders;
     void connection.closed().then((error) => {
       this.end(error instanceof Error ? error.message : "the server closed the connection");
     });
@@ -64,7 +67,7 @@ export class NatsLink {
     const subscription = this.#connection.subscribe(interest.subject, {
       callback: (error, message) => {
         if (error === null) {
-          interest.callback(message.data);
+          interest.callback(message.data, new LinkMessage(message));
           return;
         }
         // The only error that a subscription without a time limit gets is the server's refusal.
@@ -83,15 +86,64 @@ export class NatsLink {
   }
 
   /** @throws BusError when the link has ended or the message is too large */
-  send(subject: string, data: Uint8Array): void {
-    const limit = this.#connection.info?.max_payload;
-    if (limit !== undefined && data.length > limit) {
-      throw new BusError("too_large", `the message is larger than NATS takes (${limit} bytes)`);
-    }
+  send(
+    subject: string,
+    data: Uint8Array,
+    { headers, reply }: { readonly headers?: BusHeaders; readonly reply?: string } = {},
+  ): void {
+    this.#checkSize(data);
     try {
-      this.#connection.publish(subject, data);
+      if (headers === undefined && reply === undefined) {
+        this.#connection.publish(subject, data);
+      } else {
+        this.#connection.publish(subject, data, {
+          ...(headers === undefined ? {} : { headers: this.#headersOf(headers) }),
+          ...(reply === undefined ? {} : { reply }),
+        });
+      }
     } catch (cause) {
       throw new BusError("unavailable", "the connection to NATS has ended", { cause });
+    }
+  }
+
+  /** The first answer to a message; what it throws is said at `Bus.request`. */
+  async request(
+    subject: string,
+    data: Uint8Array,
+    { withinMs, headers }: { readonly withinMs: number; readonly headers?: BusHeaders },
+  ): Promise<BusMessage> {
+    this.#checkSize(data);
+    const answer = Promise.withResolvers<BusMessage>();
+    // As with a flush: the client settles nothing when the connection was closed.
+    const fail = (error: unknown): void => {
+      answer.reject(
+        error instanceof BusError
+          ? error
+          : new BusError("unavailable", "the connection to NATS broke", { cause: error }),
+      );
+    };
+    if (this.#endedBecause !== undefined) {
+      fail(this.#endedBecause);
+      return answer.promise;
+    }
+    this.#waiting.add(fail);
+    try {
+      this.#connection
+        .request(subject, data, {
+          timeout: withinMs,
+          ...(headers === undefined ? {} : { headers: this.#headersOf(headers) }),
+        })
+        .then(
+          (message) => {
+            answer.resolve(new LinkMessage(message));
+          },
+          (error: unknown) => {
+            fail(requestError(error, subject, withinMs));
+          },
+        );
+      return await answer.promise;
+    } finally {
+      this.#waiting.delete(fail);
     }
   }
 
@@ -140,10 +192,64 @@ export class NatsLink {
     this.#ended.resolve(reason);
   }
 
+  #checkSize(data: Uint8Array): void {
+    const limit = this.#connection.info?.max_payload;
+    if (limit !== undefined && data.length > limit) {
+      throw new BusError("too_large", `the message is larger than NATS takes (${limit} bytes)`);
+    }
+  }
+
+  #headersOf(headers: BusHeaders): MsgHdrs {
+    const made = this.#makeHeaders();
+    for (const [name, value] of Object.entries(headers)) made.set(name, value);
+    return made;
+  }
+
   async #watchRefusals(): Promise<void> {
     for await (const status of this.#connection.status()) {
       const refused = status.permissionContext;
       if (refused?.operation === "publish") this.onRefusedPublication(refused.subject);
     }
   }
+}
+
+/** A message of the client; its headers are parsed when they are asked for. */
+class LinkMessage implements BusMessage {
+  readonly #message: Msg;
+
+  constructor(message: Msg) {
+    this.#message = message;
+  }
+
+  get subject(): string {
+    return this.#message.subject;
+  }
+
+  get data(): Uint8Array {
+    return this.#message.data;
+  }
+
+  get reply(): string | undefined {
+    return this.#message.reply === "" ? undefined : this.#message.reply;
+  }
+
+  header(name: string): string | undefined {
+    const { headers } = this.#message;
+    return headers?.has(name) === true ? headers.get(name) : undefined;
+  }
+
+  get status(): number | undefined {
+    const code = this.#message.headers?.code;
+    return code === 0 ? undefined : code;
+  }
+}
+
+function requestError(error: unknown, subject: string, withinMs: number): BusError {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const options = { cause: error };
+  if (code === "503") return new BusError("no_responders", `nobody answers on ${subject}`, options);
+  if (code === "TIMEOUT") {
+    return new BusError("unavailable", `no answer on ${subject} within ${withinMs} ms`, options);
+  }
+  return new BusError("unavailable", `the request on ${subject} failed`, options);
 }

@@ -1,4 +1,6 @@
-import { type Bus, BusError, type BusSubscription } from "../../apps/lib/bus.ts";
+import { type Bus, BusError, type BusMessage, type BusSubscription } from "../../apps/lib/bus.ts";
+
+type Callback = (data: Uint8Array, message: BusMessage) => void;
 
 /** A bus without a server, for what a real one does at no moment of the test's choice. */
 export class MemoryBus implements Bus {
@@ -11,7 +13,7 @@ export class MemoryBus implements Bus {
   /** Every flush so far; the test settles them. */
   readonly flushes: PromiseWithResolvers<undefined>[] = [];
   readonly #listeners = new Set<(connected: boolean) => void>();
-  readonly #subscriptions = new Set<{ subject: string; callback: (data: Uint8Array) => void }>();
+  readonly #subscriptions = new Set<{ subject: string; callback: Callback }>();
 
   onChange(listener: (connected: boolean) => void): () => void {
     this.#listeners.add(listener);
@@ -34,13 +36,17 @@ export class MemoryBus implements Bus {
     this.sent.push({ subject, text: Buffer.from(data).toString() });
   }
 
+  request(): Promise<BusMessage> {
+    return Promise.reject(new BusError("no_responders", "nobody answers on this bus"));
+  }
+
   async flush(): Promise<void> {
     const flush = Promise.withResolvers<undefined>();
     this.flushes.push(flush);
     await flush.promise;
   }
 
-  subscribe(subject: string, callback: (data: Uint8Array) => void): BusSubscription {
+  subscribe(subject: string, callback: Callback): BusSubscription {
     if (this.closed) throw new BusError("closed", "the bus is closed");
     const subscription = { subject, callback };
     this.#subscriptions.add(subscription);
@@ -53,7 +59,10 @@ export class MemoryBus implements Bus {
   /** Brings a message to who has subscribed; what is sent on this bus reaches nobody by itself. */
   deliver(subject: string, text: string): void {
     for (const subscription of this.#subscriptions) {
-      if (subscription.subject === subject) subscription.callback(Buffer.from(text));
+      if (subscription.subject !== subject) continue;
+      const data = Buffer.from(text);
+      const message = { subject, data, reply: undefined, status: undefined };
+      subscription.callback(data, { ...message, header: () => undefined });
     }
   }
 
