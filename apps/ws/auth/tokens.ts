@@ -1,4 +1,5 @@
 import type { ChannelOverride } from "../channel/rules.ts";
+import type { ClientOptions } from "../config/options.ts";
 
 /**
  * What became of a token. `expired`: all else about it is right. `unavailable`: the keys could not be
@@ -44,28 +45,11 @@ export interface SubscriptionClaims extends SubscriptionGrant {
   readonly expireAt: number | undefined;
 }
 
-/** How tokens of one kind are verified; names as in the configuration. */
-export interface TokenSettings {
-  readonly hmac_secret_key: string;
-  readonly hmac_previous_secret_key: string;
-  /** Seconds since the epoch; 0: for ever. */
-  readonly hmac_previous_secret_key_valid_until: number;
-  readonly rsa_public_key: string;
-  readonly ecdsa_public_key: string;
-  readonly jwks_public_endpoint: string;
-  readonly audience: string;
-  readonly audience_regex: string;
-  readonly issuer: string;
-  readonly issuer_regex: string;
-  readonly user_id_claim: string;
-}
-
 /** What the verifier needs of `client` in the configuration; secrets are resolved. */
-export interface VerifierSettings {
-  readonly insecure_skip_token_signature_verify: boolean;
-  readonly token: TokenSettings;
-  readonly subscription_token: TokenSettings & { readonly enabled: boolean };
-}
+export type VerifierSettings = Pick<
+  ClientOptions,
+  "insecure_skip_token_signature_verify" | "token" | "subscription_token"
+>;
 
 export interface VerifierOptions {
   /** Milliseconds since the epoch. */

@@ -1,52 +1,17 @@
-/** The options of a namespace that decide what may be done on its channels; names as in the configuration. */
-export interface ChannelPermissions {
-  readonly allow_subscribe_for_client: boolean;
-  readonly allow_subscribe_for_anonymous: boolean;
-  readonly allow_publish_for_client: boolean;
-  readonly allow_publish_for_subscriber: boolean;
-  readonly allow_publish_for_anonymous: boolean;
-  readonly allow_presence_for_client: boolean;
-  readonly allow_presence_for_subscriber: boolean;
-  readonly allow_presence_for_anonymous: boolean;
-  readonly allow_history_for_client: boolean;
-  readonly allow_history_for_subscriber: boolean;
-  readonly allow_history_for_anonymous: boolean;
-  readonly allow_user_limited_channels: boolean;
-  readonly channel_regex: string;
-}
+import type { ChannelOptions, GatewayConfig } from "../config/options.ts";
 
-/** The options of a namespace that a token may set anew for one subscription. */
-export interface OverridableOptions {
-  readonly presence: boolean;
-  readonly join_leave: boolean;
-  readonly force_push_join_leave: boolean;
-  readonly force_recovery: boolean;
-  readonly force_positioning: boolean;
-}
-
-/** What a token says of the options of one subscription; what it does not name stays as configured. */
-export type ChannelOverride = Partial<OverridableOptions>;
-
-/** What the rules need of a namespace's options. */
-export type RuledOptions = ChannelPermissions & OverridableOptions;
+/** What a token may set anew for one subscription; what it does not name stays as configured. */
+export type ChannelOverride = Partial<
+  Pick<
+    ChannelOptions,
+    "presence" | "join_leave" | "force_push_join_leave" | "force_recovery" | "force_positioning"
+  >
+>;
 
 /** What the rules need of the configuration. */
-export interface RulesConfig<Options extends RuledOptions> {
-  readonly client: {
-    readonly subscribe_to_user_personal_channel: {
-      readonly enabled: boolean;
-      readonly personal_channel_namespace: string;
-    };
-  };
-  readonly channel: {
-    readonly without_namespace: Options;
-    readonly namespaces: readonly (Options & { readonly name: string })[];
-    readonly max_length: number;
-    readonly private_prefix: string;
-    readonly namespace_boundary: string;
-    readonly user_boundary: string;
-    readonly user_separator: string;
-  };
+export interface RulesConfig {
+  readonly client: Pick<GatewayConfig["client"], "subscribe_to_user_personal_channel">;
+  readonly channel: Omit<GatewayConfig["channel"], "history_meta_ttl">;
 }
 
 /** Who asks. An empty user id is an anonymous client; `insecure` is `client.insecure`: all is allowed. */
@@ -59,18 +24,15 @@ export interface Asker {
 export type SubscribeAnswer = "yes" | "token" | "no";
 
 /** The options of a channel as a token's override changes them. */
-export function applyOverride<Options extends OverridableOptions>(
-  options: Options,
-  override: ChannelOverride,
-): Options {
+export function applyOverride(options: ChannelOptions, override: ChannelOverride): ChannelOptions {
   return { ...options, ...override };
 }
 
 /** Which channels there can be, which options they have, and who may do what on them. Pure. */
-export class ChannelRules<Options extends RuledOptions> {
-  readonly #config: RulesConfig<Options>;
+export class ChannelRules {
+  readonly #config: RulesConfig;
 
-  constructor(config: RulesConfig<Options>) {
+  constructor(config: RulesConfig) {
     this.#config = config;
   }
 
@@ -80,7 +42,7 @@ export class ChannelRules<Options extends RuledOptions> {
   }
 
   /** The options of a channel's namespace; undefined when there is no such namespace (error 102). */
-  options(channel: string): Options | undefined {
+  options(channel: string): ChannelOptions | undefined {
     throw new Error(`not built: ${channel} ${this.#config.channel.max_length}`);
   }
 
