@@ -1,0 +1,281 @@
+import { randomUUID } from "node:crypto";
+import { type Bus, BusError, type BusHeaders, type BusMessage } from "../../lib/bus.ts";
+
+/** A message as a stream keeps it. */
+export interface StoredMessage {
+  readonly seq: number;
+  /** When the stream stored it, to the nanosecond; with `seq` it tells a message from any other. */
+  readonly time: string;
+  readonly data: Uint8Array;
+  header(name: string): string | undefined;
+}
+
+export interface StreamState {
+  /** Of the whole stream: everything below has left it. */
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** When the stream was made: another one of the same name has another time. */
+  readonly created: string;
+  /** How many messages of the subject that was asked for are stored. */
+  readonly count: number;
+}
+
+export interface StreamConfig {
+  readonly name: string;
+  readonly subjects: readonly string[];
+  readonly maxPerSubject: number;
+  readonly maxAgeMs: number;
+  readonly replicas: number;
+  readonly republish: { readonly src: string; readonly dest: string };
+}
+
+/** JetStream answered with an error; `code` is its `err_code`. */
+export class JetStreamError extends Error {
+  override readonly name = "JetStreamError";
+  readonly code: number;
+
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Error codes of nats-server (server/errors.json) that somebody acts on. */
+export const jetStreamCodes = {
+  noMessage: 10_037,
+  nameInUse: 10_058,
+  streamNotFound: 10_059,
+  wrongLastSequence: 10_071,
+  wrongLastSequenceUnknown: 10_164,
+} as const;
+
+/** One answer must not hold anybody up for longer; a client's own command waits for 5 s. */
+const requestMs = 2_000;
+/** How many messages a batch has at most, and how many bytes. */
+const batchMessages = 1_000;
+const batchBytes = 4_194_304;
+/** Retries of one publication have one id; the client's command is given up before this. */
+const duplicateWindowMs = 10_000;
+
+const nothing = new Uint8Array(0);
+
+/**
+ * The part of JetStream's API that the gateway needs, on the bus, so that it lives through reconnects.
+ *
+ * The `nats` package has no direct get of a subject's messages in batches (ADR-31, since nats-server
+ * 2.11) and ends a batch at the first empty payload.
+ */
+export class JetStream {
+  readonly #bus: Bus;
+  readonly #inbox: string;
+  readonly #batches = new Map<string, (message: BusMessage) => void>();
+  readonly #subscription: { unsubscribe(): void };
+  #next = 0;
+
+  /** @param inboxPrefix below which this service may subscribe */
+  constructor(bus: Bus, inboxPrefix: string) {
+    this.#bus = bus;
+    this.#inbox = `${inboxPrefix}.${randomUUID()}`;
+    this.#subscription = bus.subscribe(`${this.#inbox}.*`, (_data, message) => {
+      this.#batches.get(message.subject)?.(message);
+    });
+  }
+
+  close(): void {
+    this.#subscription.unsubscribe();
+  }
+
+  /** Makes the stream, or gives an existing one this configuration and leaves its messages. */
+  async ensureStream(config: StreamConfig): Promise<void> {
+    const wanted = streamConfig(config);
+    try {
+      await this.#call(`STREAM.CREATE.${config.name}`, wanted);
+    } catch (error) {
+      if (!(error instanceof JetStreamError) || error.code !== jetStreamCodes.nameInUse)
+        throw error;
+      const info = await this.#call(`STREAM.INFO.${config.name}`, {});
+      const present = asObject(info["config"]);
+      await this.#call(`STREAM.UPDATE.${config.name}`, { ...present, ...wanted });
+    }
+  }
+
+  /** The last message of a subject, by the stream's leader; undefined when none is stored. */
+  async last(stream: string, subject: string): Promise<StoredMessage | undefined> {
+    try {
+      const answer = await this.#call(`STREAM.MSG.GET.${stream}`, { last_by_subj: subject });
+      return storedMessage(asObject(answer["message"]));
+    } catch (error) {
+      if (error instanceof JetStreamError && error.code === jetStreamCodes.noMessage) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+
+  async state(stream: string, subject: string): Promise<StreamState> {
+    const info = await this.#call(`STREAM.INFO.${stream}`, { subjects_filter: subject });
+    const state = asObject(info["state"]);
+    const subjects = asObject(state["subjects"] ?? {});
+    return {
+      firstSeq: asNumber(state["first_seq"]),
+      lastSeq: asNumber(state["last_seq"]),
+      created: asText(info["created"]),
+      count: asNumber(subjects[subject] ?? 0),
+    };
+  }
+
+  /**
+   * The messages of a subject from a sequence on, in order. In a cluster they may come from a replica
+   * that lags behind: who must have all compares with `last`.
+   */
+  async read(stream: string, subject: string, fromSeq: number): Promise<StoredMessage[]> {
+    const messages: StoredMessage[] = [];
+    let from = Math.max(fromSeq, 1);
+    for (;;) {
+      const batch = await this.#batch(stream, subject, from);
+      messages.push(...batch.messages);
+      const last = messages.at(-1);
+      if (batch.pending === 0 || last === undefined) return messages;
+      from = last.seq + 1;
+    }
+  }
+
+  /**
+   * Publishes and resolves with the message's sequence once it is stored.
+   *
+   * @param options.id two publications with one id within 10 s are one
+   * @param options.expectedLast the sequence of the subject's last message, 0 for none
+   */
+  async publish(
+    subject: string,
+    data: Uint8Array,
+    options: {
+      readonly id?: string | undefined;
+      readonly headers?: BusHeaders | undefined;
+      readonly expectedLast?: number;
+      readonly withinMs?: number;
+    } = {},
+  ): Promise<number> {
+    const { id, headers, expectedLast, withinMs = requestMs } = options;
+    const all = {
+      ...headers,
+      ...(id === undefined ? {} : { "Nats-Msg-Id": id }),
+      ...(expectedLast === undefined
+        ? {}
+        : { "Nats-Expected-Last-Subject-Sequence": String(expectedLast) }),
+    };
+    const message = await this.#bus.request(subject, data, { withinMs, headers: all });
+    return asNumber(decode(message)["seq"]);
+  }
+
+  async #call(api: string, body: object): Promise<Record<string, unknown>> {
+    const message = await this.#bus.request(`$JS.API.${api}`, Buffer.from(JSON.stringify(body)), {
+      withinMs: requestMs,
+    });
+    return decode(message);
+  }
+
+  async #batch(
+    stream: string,
+    subject: string,
+    seq: number,
+  ): Promise<{ messages: StoredMessage[]; pending: number }> {
+    this.#next += 1;
+    const inbox = `${this.#inbox}.${this.#next}`;
+    const messages: StoredMessage[] = [];
+    const done = Promise.withResolvers<number>();
+    const timer = setTimeout(() => {
+      done.reject(new BusError("unavailable", `JetStream did not answer within ${requestMs} ms`));
+    }, requestMs);
+    this.#batches.set(inbox, (message) => {
+      if (message.status === undefined) {
+        const stored = directMessage(message);
+        // Each names the one before it in the batch, so that a lost one is noticed.
+        if (Number(message.header("Nats-Last-Sequence")) !== (messages.at(-1)?.seq ?? 0)) {
+          done.reject(new BusError("unavailable", "a part of JetStream's answer was lost"));
+        } else messages.push(stored);
+        return;
+      }
+      // 204 ends a batch, 404 says that there is none.
+      if (message.status === 204) done.resolve(Number(message.header("Nats-Num-Pending") ?? 0));
+      else if (message.status === 404) done.resolve(0);
+      else done.reject(new BusError("unavailable", `JetStream answered ${message.status}`));
+    });
+    try {
+      const request = { seq, next_by_subj: subject, batch: batchMessages, max_bytes: batchBytes };
+      this.#bus.send(`$JS.API.DIRECT.GET.${stream}`, Buffer.from(JSON.stringify(request)), {
+        reply: inbox,
+      });
+      return { pending: await done.promise, messages };
+    } finally {
+      clearTimeout(timer);
+      this.#batches.delete(inbox);
+    }
+  }
+}
+
+function streamConfig(config: StreamConfig): object {
+  return {
+    name: config.name,
+    subjects: config.subjects,
+    retention: "limits",
+    discard: "old",
+    storage: "file",
+    num_replicas: config.replicas,
+    max_msgs_per_subject: config.maxPerSubject,
+    max_age: config.maxAgeMs * 1e6,
+    duplicate_window: Math.min(config.maxAgeMs, duplicateWindowMs) * 1e6,
+    allow_direct: true,
+    republish: config.republish,
+  };
+}
+
+function decode(message: BusMessage): Record<string, unknown> {
+  const answer = asObject(JSON.parse(Buffer.from(message.data).toString("utf8")));
+  const error = answer["error"];
+  if (error === undefined) return answer;
+  const { err_code: code, description } = asObject(error);
+  throw new JetStreamError(
+    typeof code === "number" ? code : 0,
+    `JetStream: ${typeof description === "string" ? description : "unknown error"}`,
+  );
+}
+
+/** A message of `STREAM.MSG.GET`, which has its parts in base64. */
+function storedMessage(message: Record<string, unknown>): StoredMessage {
+  const { data, hdrs } = message;
+  return {
+    seq: asNumber(message["seq"]),
+    time: asText(message["time"]),
+    data: typeof data === "string" ? Buffer.from(data, "base64") : nothing,
+    header: (name) => {
+      const text = typeof hdrs === "string" ? Buffer.from(hdrs, "base64").toString("utf8") : "";
+      const line = text.split("\r\n").find((each) => each.startsWith(`${name}: `));
+      return line?.slice(name.length + 2);
+    },
+  };
+}
+
+function directMessage(message: BusMessage): StoredMessage {
+  return {
+    seq: Number(message.header("Nats-Sequence")),
+    time: message.header("Nats-Time-Stamp") ?? "",
+    data: message.data,
+    header: (name) => message.header(name),
+  };
+}
+
+function asObject(value: unknown): Record<string, unknown> {
+  if (typeof value !== "object" || value === null) throw new JetStreamError(0, "no object");
+  return value as Record<string, unknown>;
+}
+
+function asNumber(value: unknown): number {
+  if (typeof value !== "number") throw new JetStreamError(0, "no number");
+  return value;
+}
+
+function asText(value: unknown): string {
+  if (typeof value !== "string") throw new JetStreamError(0, "no text");
+  return value;
+}
