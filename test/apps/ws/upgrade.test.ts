@@ -31,8 +31,8 @@ describe("an upgrade", () => {
       "a%09b",
       "a%0D%0Ab",
       "%00",
-      "$SYS",
-      "%24JS.API",
+      "chat:",
+      "$chat:.a",
     ];
     bad.push("a%E2%80%AEb", "a..b", ".a", "a.", "x".repeat(256), "%", "%ff", "%E0%80", "a%7Fb", "");
     for (const topic of bad) {
