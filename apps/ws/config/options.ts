@@ -1,252 +1,167 @@
 /**
  * The gateway's options. Names and defaults are those of the Centrifuge family's server, so that its
- * documentation and people's configurations carry over; what is this gateway's own says so.
- * Decoded durations are numbers of milliseconds, sizes are bytes.
+ * documentation and people's configurations carry over.
  */
+import type { z } from "zod";
+import { nearest } from "./nearest.ts";
+import { schema, usualMemoryBytes } from "./schema.ts";
+import type { GatewayConfig, SecretReference } from "./types.ts";
+import { whyUnsupported } from "./unsupported.ts";
 
-/** What a channel can do and who may do it; every default is filled in. */
-export interface ChannelOptions {
-  readonly presence: boolean;
-  readonly join_leave: boolean;
-  /** Join and leave events also for clients that did not ask for them. */
-  readonly force_push_join_leave: boolean;
-  /** How many publications are kept; 0: the channel has no history. */
-  readonly history_size: number;
-  /** How long they are kept, ms; 0: the channel has no history. */
-  readonly history_ttl: number;
-  readonly force_positioning: boolean;
-  readonly allow_positioning: boolean;
-  readonly force_recovery: boolean;
-  readonly allow_recovery: boolean;
-  /** `cache`: a recovering client gets the latest publication only. */
-  readonly force_recovery_mode: "stream" | "cache";
-  readonly allow_subscribe_for_client: boolean;
-  readonly allow_subscribe_for_anonymous: boolean;
-  readonly allow_publish_for_client: boolean;
-  readonly allow_publish_for_subscriber: boolean;
-  readonly allow_publish_for_anonymous: boolean;
-  readonly allow_presence_for_client: boolean;
-  readonly allow_presence_for_subscriber: boolean;
-  readonly allow_presence_for_anonymous: boolean;
-  readonly allow_history_for_client: boolean;
-  readonly allow_history_for_subscriber: boolean;
-  readonly allow_history_for_anonymous: boolean;
-  /** `news#1,2` is for the users 1 and 2. */
-  readonly allow_user_limited_channels: boolean;
-  /** What a channel's name must match, without namespace and private prefix; "": anything. */
-  readonly channel_regex: string;
+export type * from "./types.ts";
+
+/** Everything that is wrong with a configuration, each `path: what is wrong; allowed: …`. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`the configuration is wrong:\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
+    this.problems = problems;
+  }
 }
 
-export interface NamespaceOptions extends ChannelOptions {
-  readonly name: string;
+/** A configuration in which secrets may still be references; `resolveSecrets` reads them. */
+export type ReferringConfig = GatewayConfig<string | SecretReference>;
+
+/**
+ * Decodes options that hold their secrets as text.
+ *
+ * @throws ConfigError with all problems at once
+ */
+export function decodeConfig(value: unknown, memoryBytes?: number): GatewayConfig {
+  const config = decodeReferringConfig(value, memoryBytes);
+  const problems: string[] = [];
+  const decoded = mapSecrets(config, (secret, path) => {
+    if (typeof secret === "string") return secret;
+    problems.push(`${path}: is a reference to a secret, which nobody reads here`);
+    return "";
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
+  return deepFreeze(decoded);
 }
 
-/** A secret that Secret Manager keeps: `projects/<project>/secrets/<id>`. */
-export interface SecretReference {
-  readonly secret: string;
+/**
+ * Decodes options as a person writes them: JSON with durations as text and secrets as text or
+ * references. Every default is filled in.
+ *
+ * @param memoryBytes of the instance, from which the limits for all connections together follow
+ * @throws ConfigError with all problems at once, none of which repeats a secret
+ */
+export function decodeReferringConfig(
+  value: unknown,
+  memoryBytes: number = usualMemoryBytes,
+): ReferringConfig {
+  const result = schema.safeParse(value);
+  if (!result.success) {
+    throw new ConfigError(result.error.issues.flatMap((issue) => explain(value, issue)));
+  }
+  const { client, ...rest } = result.data;
+  return deepFreeze({
+    ...rest,
+    client: {
+      ...client,
+      // Half of the memory, at a generous 24 KiB for each connection.
+      connection_limit: client.connection_limit ?? Math.floor(memoryBytes / 2 / 24_576),
+      total_queue_max_size:
+        client.total_queue_max_size ?? Math.max(client.queue_max_size, Math.floor(memoryBytes / 4)),
+    },
+  });
 }
 
-/** How tokens are verified; "" and 0 mean that the option is not used. */
-export interface TokenOptions<Secret = string> {
-  readonly hmac_secret_key: Secret;
-  readonly hmac_previous_secret_key: Secret;
-  /** Seconds since 1970; 0: the previous key is valid without an end. */
-  readonly hmac_previous_secret_key_valid_until: number;
-  readonly rsa_public_key: string;
-  readonly ecdsa_public_key: string;
-  readonly jwks_public_endpoint: string;
-  readonly audience: string;
-  readonly audience_regex: string;
-  readonly issuer: string;
-  readonly issuer_regex: string;
-  /** The claim that holds the user's id; "": `sub`. */
-  readonly user_id_claim: string;
-}
-
-export interface SubscriptionTokenOptions<Secret = string> extends TokenOptions<Secret> {
-  /** False: subscription tokens are verified as connection tokens are. */
-  readonly enabled: boolean;
-}
-
-export interface ClientOptions<Secret = string> {
-  /** Origins of browsers; null: only the gateway's own. */
-  readonly allowed_origins: readonly string[] | null;
-  /** For development: anonymous clients without a token, with every permission. */
-  readonly insecure: boolean;
-  readonly allow_anonymous_connect_without_token: boolean;
-  readonly disallow_anonymous_connection_tokens: boolean;
-  readonly insecure_skip_token_signature_verify: boolean;
-  readonly ping_interval: number;
-  readonly pong_timeout: number;
-  readonly expired_close_delay: number;
-  readonly expired_sub_close_delay: number;
-  readonly stale_close_delay: number;
-  readonly channel_limit: number;
-  /** What may wait for one connection. */
-  readonly queue_max_size: number;
-  readonly channel_position_check_delay: number;
-  /** 0: none. */
-  readonly channel_position_max_time_lag: number;
-  /** Connections of one gateway; 0: none. */
-  readonly connection_limit: number;
-  /** Connections of one user to one gateway; 0: none. */
-  readonly user_connection_limit: number;
-  /** New connections per second; 0: none. */
-  readonly connection_rate_limit: number;
-  readonly connect_include_server_time: boolean;
-  readonly history_max_publication_limit: number;
-  readonly recovery_max_publication_limit: number;
-  /** The request header that a proxy in front puts the user's id in; "": none. */
-  readonly user_id_http_header: string;
-  /** Ours: commands per second of one connection; 0: none. */
-  readonly command_rate_limit: number;
-  /** Ours: when a connection is asked to reconnect at the latest, ms; 0: never. */
-  readonly max_connection_age: number;
-  /** Ours: what may wait for all connections together. */
-  readonly total_queue_max_size: number;
-  readonly token: TokenOptions<Secret>;
-  readonly subscription_token: SubscriptionTokenOptions<Secret>;
-  readonly subscribe_to_user_personal_channel: {
-    readonly enabled: boolean;
-    /** "": no namespace. */
-    readonly personal_channel_namespace: string;
-    readonly single_connection: boolean;
+/** The same configuration with other secrets. */
+export function mapSecrets<From, To>(
+  config: GatewayConfig<From>,
+  map: (secret: From, path: string) => To,
+): GatewayConfig<To> {
+  const keys = (
+    block: "token" | "subscription_token",
+  ): Record<"hmac_secret_key" | "hmac_previous_secret_key", To> => ({
+    hmac_secret_key: map(config.client[block].hmac_secret_key, `client.${block}.hmac_secret_key`),
+    hmac_previous_secret_key: map(
+      config.client[block].hmac_previous_secret_key,
+      `client.${block}.hmac_previous_secret_key`,
+    ),
+  });
+  const { client, http_api } = config;
+  return {
+    ...config,
+    client: {
+      ...client,
+      token: { ...client.token, ...keys("token") },
+      subscription_token: { ...client.subscription_token, ...keys("subscription_token") },
+    },
+    http_api: { ...http_api, key: map(http_api.key, "http_api.key") },
   };
 }
-
-/** All options; `Secret` is text once `resolveSecrets` has read what is referenced. */
-export interface GatewayConfig<Secret = string> {
-  readonly client: ClientOptions<Secret>;
-  readonly channel: {
-    readonly without_namespace: ChannelOptions;
-    readonly namespaces: readonly NamespaceOptions[];
-    /** Characters of a channel's name. */
-    readonly max_length: number;
-    readonly private_prefix: "$";
-    readonly namespace_boundary: ":";
-    readonly user_boundary: "#";
-    readonly user_separator: ",";
-    /** How long a channel's position outlives its history, ms. */
-    readonly history_meta_ttl: number;
-  };
-  readonly websocket: {
-    readonly disabled: boolean;
-    readonly handler_prefix: string;
-    readonly message_size_limit: number;
-  };
-  readonly http_api: {
-    readonly disabled: boolean;
-    readonly handler_prefix: string;
-    readonly key: Secret;
-    readonly insecure: boolean;
-    readonly error_mode: "" | "transport";
-  };
-  readonly rpc: { readonly ping: { readonly enabled: boolean; readonly method: string } };
-  readonly prometheus: { readonly enabled: boolean; readonly handler_prefix: string };
-  /** `/healthz/…` answers in any case. */
-  readonly health: { readonly enabled: boolean; readonly handler_prefix: string };
-  readonly shutdown: {
-    /** How long connections are closed in waves, ms. */
-    readonly timeout: number;
-  };
-  /** Ours: the raw endpoint `/ws/:topic`. */
-  readonly raw: { readonly disabled: boolean };
-}
-
-const noChannelOptions: ChannelOptions = {
-  presence: false,
-  join_leave: false,
-  force_push_join_leave: false,
-  history_size: 0,
-  history_ttl: 0,
-  force_positioning: false,
-  allow_positioning: false,
-  force_recovery: false,
-  allow_recovery: false,
-  force_recovery_mode: "stream",
-  allow_subscribe_for_client: false,
-  allow_subscribe_for_anonymous: false,
-  allow_publish_for_client: false,
-  allow_publish_for_subscriber: false,
-  allow_publish_for_anonymous: false,
-  allow_presence_for_client: false,
-  allow_presence_for_subscriber: false,
-  allow_presence_for_anonymous: false,
-  allow_history_for_client: false,
-  allow_history_for_subscriber: false,
-  allow_history_for_anonymous: false,
-  allow_user_limited_channels: false,
-  channel_regex: "",
-};
-
-const noToken: TokenOptions = {
-  hmac_secret_key: "",
-  hmac_previous_secret_key: "",
-  hmac_previous_secret_key_valid_until: 0,
-  rsa_public_key: "",
-  ecdsa_public_key: "",
-  jwks_public_endpoint: "",
-  audience: "",
-  audience_regex: "",
-  issuer: "",
-  issuer_regex: "",
-  user_id_claim: "",
-};
 
 /** What holds when nothing is configured. */
-export const defaultConfig: GatewayConfig = {
-  client: {
-    allowed_origins: null,
-    insecure: false,
-    allow_anonymous_connect_without_token: false,
-    disallow_anonymous_connection_tokens: false,
-    insecure_skip_token_signature_verify: false,
-    ping_interval: 25_000,
-    pong_timeout: 8_000,
-    expired_close_delay: 25_000,
-    expired_sub_close_delay: 25_000,
-    stale_close_delay: 10_000,
-    channel_limit: 128,
-    queue_max_size: 1_048_576,
-    channel_position_check_delay: 40_000,
-    channel_position_max_time_lag: 0,
-    connection_limit: 0,
-    user_connection_limit: 0,
-    connection_rate_limit: 0,
-    connect_include_server_time: false,
-    history_max_publication_limit: 300,
-    recovery_max_publication_limit: 300,
-    user_id_http_header: "",
-    command_rate_limit: 2_000,
-    max_connection_age: 3_300_000,
-    total_queue_max_size: 268_435_456,
-    token: noToken,
-    subscription_token: { enabled: false, ...noToken },
-    subscribe_to_user_personal_channel: {
-      enabled: false,
-      personal_channel_namespace: "",
-      single_connection: false,
-    },
-  },
-  channel: {
-    without_namespace: noChannelOptions,
-    namespaces: [],
-    max_length: 255,
-    private_prefix: "$",
-    namespace_boundary: ":",
-    user_boundary: "#",
-    user_separator: ",",
-    history_meta_ttl: 2_592_000_000,
-  },
-  websocket: {
-    disabled: false,
-    handler_prefix: "/connection/websocket",
-    message_size_limit: 65_536,
-  },
-  http_api: { disabled: false, handler_prefix: "/api", key: "", insecure: false, error_mode: "" },
-  rpc: { ping: { enabled: false, method: "ping" } },
-  prometheus: { enabled: false, handler_prefix: "/metrics" },
-  health: { enabled: false, handler_prefix: "/health" },
-  shutdown: { timeout: 10_000 },
-  raw: { disabled: false },
-};
+export const defaultConfig: GatewayConfig = decodeConfig({});
+
+function explain(config: unknown, issue: z.core.$ZodIssue): string[] {
+  const path = pathText(issue.path);
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((name) => {
+      const full = pathText([...issue.path, name]);
+      const reason = whyUnsupported(issue.path, name);
+      if (reason !== undefined) return `${full}: is not supported by this gateway: ${reason}`;
+      const meant = nearest(name, issue.message.split(", "));
+      const guess = meant === undefined ? "" : `, perhaps ${meant} is meant`;
+      return `${full}: is not known${guess}; allowed: ${issue.message}`;
+    });
+  }
+  if (issue.code === "custom" && issue.params?.["refused"] === true) {
+    return [`${path}: ${issue.message}`];
+  }
+  const value = issue.path.reduce<unknown>(
+    (inner, part) =>
+      typeof inner === "object" && inner !== null ? Reflect.get(inner, part) : undefined,
+    config,
+  );
+  const wantsBlock =
+    issue.code === "invalid_type" && (issue.expected === "object" || issue.expected === "array");
+  const shown = wantsBlock || maySecret(issue.path) ? kindOf(value) : valueText(value);
+  return [`${path}: ${shown}; allowed: ${issue.message}`];
+}
+
+/** Whether what is there by mistake could be a secret. */
+function maySecret([block, name]: readonly PropertyKey[]): boolean {
+  return (
+    (block === "client" && (name === "token" || name === "subscription_token")) ||
+    (block === "http_api" && name === "key")
+  );
+}
+
+function pathText(path: readonly PropertyKey[]): string {
+  if (path.length === 0) return "the configuration";
+  return path
+    .map((part) => {
+      if (typeof part === "number") return `[${part}]`;
+      const name = String(part);
+      return /^[\w$-]{1,80}$/.test(name) ? `.${name}` : `[${JSON.stringify(name.slice(0, 80))}]`;
+    })
+    .join("")
+    .replace(/^\./, "");
+}
+
+function valueText(value: unknown): string {
+  if (typeof value === "number") return String(value);
+  if (typeof value !== "string") return kindOf(value);
+  return value.length > 80 ? `${JSON.stringify(value.slice(0, 80))}…` : JSON.stringify(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined) return "is missing";
+  if (value === null || typeof value === "boolean") return String(value);
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "an object";
+  return typeof value === "string" ? "text" : "a number";
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) {
+    Object.values(value).forEach(deepFreeze);
+    Object.freeze(value);
+  }
+  return value;
+}
