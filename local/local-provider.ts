@@ -15,6 +15,7 @@ import { localPublicKeys } from "./stack-keys.ts";
 import { attaching } from "./summary.ts";
 import { cacheFolder } from "./tools/cache-folder.ts";
 import { findEmulators } from "./tools/emulators.ts";
+import { localSecret } from "./tools/local-secrets.ts";
 import { localNatsKeys } from "./tools/nats-keys.ts";
 import { provideNatsServer, thisMachine } from "./tools/nats-server.ts";
 
@@ -69,10 +70,13 @@ const logs = createLogs({
 });
 const note = logs.of("cloud");
 
-/** What Secret Manager would hold: the seeds of the services' NKeys, made on this machine. */
+/**
+ * What Secret Manager would hold, all of it made on this machine: the seeds of the services' NKeys, and a
+ * random text for every other secret that is declared.
+ */
 async function secret(secretId: string): Promise<string | undefined> {
   const service = /^nats-seed-([a-z0-9-]+)$/.exec(secretId)?.[1];
-  if (service === undefined) return undefined;
+  if (service === undefined) return localSecret(cacheFolder(), secretId, note);
   return (await localNatsKeys(cacheFolder(), [service], note))[service]?.seed;
 }
 
