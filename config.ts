@@ -12,6 +12,7 @@ import {
   machineProblems,
 } from "./components/flexible-service.ts";
 import { isProjectId } from "./components/lib/arguments.ts";
+import { type GatewayOptions, gatewayProblems } from "./components/lib/gateway-config.ts";
 import { natsProblems } from "./components/lib/nats-arguments.ts";
 import { hideSeeds, isUserKey } from "./components/lib/nkey.ts";
 import { standardScalingProblems } from "./components/lib/standard-version.ts";
@@ -103,6 +104,8 @@ export const schemas = {
       "an image pinned by its digest: registry/name@sha256: and 64 hexadecimal digits",
       isPinnedImage,
     ).exactOptional(),
+    // Whatever it is; `relations` looks at it, with messages that do not repeat what may be a secret.
+    gateway: z.custom<GatewayOptions>(() => true).exactOptional(),
   }),
   m: object({
     instanceClass: oneOf(["B1", "B2", "B4", "B4_1G", "B8"]),
@@ -133,10 +136,11 @@ export interface Settings extends Decoded {
  *
  * @param raw `namespace:key` → text, JSON for objects, as Pulumi hands them to a program. Keys of other
  *   namespaces than this project's are left alone, but for `gcp:project` and `gcp:region`.
+ * @param stack the stack's name
  * @throws RunError, which ends a program without a stack trace, that lists every mistake, each with its
  *   key, the value and what is allowed
  */
-export function decodeSettings(raw: Readonly<Record<string, string>>): Settings {
+export function decodeSettings(raw: Readonly<Record<string, string>>, stack: string): Settings {
   const problems: string[] = [];
   const known = Object.keys(schemas);
   for (const key of Object.keys(raw)
@@ -157,7 +161,7 @@ export function decodeSettings(raw: Readonly<Record<string, string>>): Settings 
     else problems.push(...result.error.issues.flatMap((issue) => explain(key, value, issue)));
   }
   const values = decoded as Partial<Decoded>;
-  problems.push(...relations(values, region));
+  problems.push(...relations(values, region, stack));
   if (problems.length > 0) {
     // A seed may be anywhere that a person mistook for its place, in a key's name too.
     const lines = problems.map((problem) => `  - ${hideSeeds(problem)}`);
@@ -174,7 +178,7 @@ export function decodeSettings(raw: Readonly<Record<string, string>>): Settings 
 
 /** The settings of the stack that this program runs for. */
 export function readSettings(): Settings {
-  return decodeSettings(pulumi.runtime.allConfig());
+  return decodeSettings(pulumi.runtime.allConfig(), pulumi.getStack());
 }
 
 const projectId = text(
@@ -197,9 +201,9 @@ function decodeText(
 /** What is more than the type of a value: ranges, and how values fit together. The components know it, and
  * are asked here too, so that all mistakes come at once. Each check runs when the parts that it needs
  * have the right type. */
-function relations(values: Partial<Decoded>, region: string): string[] {
+function relations(values: Partial<Decoded>, region: string, stack: string): string[] {
   const problems: string[] = [];
-  const { location, network, nats, natsKeys, web, add, ws, m } = values;
+  const { location, protect, network, nats, natsKeys, web, add, ws, m } = values;
   if (location !== undefined && region !== "") {
     const fitting = multiRegions[location]?.region ?? location;
     if (region !== fitting) {
@@ -243,9 +247,15 @@ function relations(values: Partial<Decoded>, region: string): string[] {
     );
   }
   if (ws) {
+    // By the name, since `protect` is turned off for a deployment that is to delete something; and by
+    // `protect`, since a production stack may be called otherwise. So no single change gets around it.
+    const strict = stack === "prod" || protect !== false;
     problems.push(
       ...machineProblems(ws.machine).map((p) => `${namespace}:ws.machine.${p}`),
       ...flexibleScalingProblems(ws.scaling).map((p) => `${namespace}:ws.scaling.${p}`),
+      ...("gateway" in ws
+        ? gatewayProblems(ws.gateway, { where: `${namespace}:ws.gateway`, strict })
+        : []),
     );
   }
   return problems;
@@ -279,7 +289,10 @@ function explain(key: string, value: unknown, issue: z.core.$ZodIssue): string[]
       (unknown) => `${namespace}:${path}.${unknown}: is not known; allowed: ${issue.message}`,
     );
   }
-  return [`${describe(`${namespace}:${path}`, bad)}; allowed: ${issue.message}`];
+  const at = `${namespace}:${path}`;
+  // No object, but it may hold the gateway's secrets all the same.
+  const hidden = path === "ws" && bad !== undefined;
+  return [`${hidden ? `${at}: (not shown)` : describe(at, bad)}; allowed: ${issue.message}`];
 }
 
 function describe(key: string, value: unknown): string {

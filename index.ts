@@ -6,11 +6,13 @@ import { BuildDeployer } from "./components/build-deployer.ts";
 import { DispatchRules } from "./components/dispatch-rules.ts";
 import { FlexibleService } from "./components/flexible-service.ts";
 import { apps } from "./components/lib/apps.ts";
-import { replicationSubjects, topicPrefix } from "./components/lib/nats-config.ts";
+import { gatewayConfigText, gatewaySecretIds } from "./components/lib/gateway-config.ts";
+import { gatewaySubjects, replicationSubjects, topicPrefix } from "./components/lib/nats-config.ts";
 import { NatsServer } from "./components/nats-server.ts";
 import { PrivateNetwork } from "./components/private-network.ts";
 import { ProjectServices } from "./components/project-services.ts";
 import { ReplicatedService } from "./components/replicated-service.ts";
+import { ServiceSecrets } from "./components/service-secrets.ts";
 import { SourceBucket } from "./components/source-bucket.ts";
 import { StandardService } from "./components/standard-service.ts";
 import { readSettings } from "./config.ts";
@@ -55,7 +57,7 @@ const nats = new NatsServer(
       range: settings.network.natsRange,
       clientRanges: network.clientRanges,
     },
-    // Topics live under one prefix, so that no topic can name a subject of the server's own.
+    // Topics live under prefixes, so that no topic can name a subject of the server's own.
     clients: {
       add: {
         publicKey: settings.natsKeys.add,
@@ -64,8 +66,7 @@ const nats = new NatsServer(
       },
       ws: {
         publicKey: settings.natsKeys.ws,
-        publish: [`${topicPrefix}>`],
-        subscribe: [`${topicPrefix}>`],
+        ...gatewaySubjects,
       },
       ...(settings.natsKeys.m === undefined
         ? {}
@@ -116,6 +117,13 @@ const add = new StandardService(
   { dependsOn: [nats, network, web] },
 );
 
+const gateway = settings.ws.gateway ?? {};
+const gatewaySecrets = new ServiceSecrets(
+  "ws-secrets",
+  { project, protect, ids: gatewaySecretIds(gateway) },
+  { dependsOn: [services] },
+);
+
 const ws = new FlexibleService(
   "ws",
   {
@@ -128,10 +136,13 @@ const ws = new FlexibleService(
     scaling: settings.ws.scaling,
     machine: settings.ws.machine,
     network: { name: network.networkName, subnetwork: network.flexSubnetName },
-    env: { NATS_URL: nats.url },
+    // Also when a stack says nothing: an image cannot bring options of its own then, as one beside the
+    // other ends the gateway's start.
+    env: { NATS_URL: nats.url, WS_CONFIG: gatewayConfigText(gateway, project) },
     secrets: { NATS_SEED_SECRET: nats.seedSecretId("ws") },
+    readableSecrets: gatewaySecrets.ids,
   },
-  { dependsOn: [nats, network, web] },
+  { dependsOn: [nats, network, web, gatewaySecrets] },
 );
 
 // Replicated memory, in the stacks that have it.
@@ -162,7 +173,7 @@ new DispatchRules(
     rules: [
       { path: "/api/add*", service: add.service },
       { path: "/ws*", service: ws.service },
-      // Reserved for the Centrifuge protocol: ws answers 404 there until it speaks it.
+      // The Centrifuge protocol: websocket, and its fallbacks over HTTP.
       { path: "/connection/*", service: ws.service },
       { path: "/emulation", service: ws.service },
       // Two rules, for "/m*" would also match /main.js.

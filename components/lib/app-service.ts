@@ -27,6 +27,11 @@ export interface AppServiceArgs {
    * The secrets must exist: `dependsOn` what declares them.
    */
   readonly secrets?: Readonly<Record<string, string>>;
+  /**
+   * Ids of further secrets that the account may read, for a service that finds their names somewhere
+   * in `env`.
+   */
+  readonly readableSecrets?: readonly string[];
 }
 
 /**
@@ -89,7 +94,7 @@ export abstract class AppService extends pulumi.ComponentResource {
     source: AppSource | undefined,
     roles: readonly string[] = [],
   ): readonly pulumi.Resource[] {
-    const { project, secrets } = this.#args;
+    const { project } = this.#args;
     const { member } = this.account;
     const projectRoles = [
       // App Engine keeps the image of a version in a repository of its own making.
@@ -116,7 +121,7 @@ export abstract class AppService extends pulumi.ComponentResource {
         ),
       );
     }
-    for (const secretId of new Set(Object.values(secrets ?? {}))) {
+    for (const secretId of new Set(secretIds(this.#args))) {
       ready.push(
         new secretmanager.SecretIamMember(
           `${this.#name}-secret-${secretId}`,
@@ -203,10 +208,12 @@ export function serviceProblems(args: AppServiceArgs, hostPrefix = ""): string[]
       problems.push(`env: "${variable}" is set by App Engine; choose another name`);
     }
   }
-  for (const [variable, secret] of Object.entries(args.secrets ?? {})) {
+  for (const variable of Object.keys(args.secrets ?? {})) {
     if (args.env?.[variable] !== undefined) {
       problems.push(`secrets: "${variable}" is in env too; give it once`);
     }
+  }
+  for (const secret of secretIds(args)) {
     if (!/^[A-Za-z0-9_-]{1,255}$/.test(secret)) {
       problems.push(
         `secrets: "${secret}" is no secret id; 1 to 255 letters, digits, "_" and "-", no path`,
@@ -214,6 +221,11 @@ export function serviceProblems(args: AppServiceArgs, hostPrefix = ""): string[]
     }
   }
   return problems;
+}
+
+/** The ids of all secrets that the service's account may read. */
+function secretIds({ secrets, readableSecrets }: AppServiceArgs): string[] {
+  return [...Object.values(secrets ?? {}), ...(readableSecrets ?? [])];
 }
 
 /** All variables of the processes, the names of secrets included. */

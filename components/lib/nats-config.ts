@@ -18,6 +18,25 @@ export const replicationSubjects: readonly string[] = [
   "m.wrote.*",
 ];
 
+/**
+ * What the gateways of the service ws publish and hear: `t.` and `n.` are channels, `j.` who joins and
+ * leaves them, `a.` their positions, `g.` what gateways ask each other. `r.` is what JetStream makes of
+ * what it has stored; nobody else may say that.
+ *
+ * Of JetStream's API it is what makes a stream, changes its limits and reads it by direct get: no consumer,
+ * no purge, no delete. A wildcard stands for a whole token, so the streams cannot be told apart by name.
+ */
+export const gatewaySubjects: { readonly [may in "publish" | "subscribe"]: readonly string[] } = {
+  publish: [
+    ...["t.>", "n.>", "j.>", "a.>", "g.>", "_INBOX_ws.>"],
+    ...["CREATE", "UPDATE", "INFO", "MSG.GET"].map((call) => `$JS.API.STREAM.${call}.*`),
+    "$JS.API.DIRECT.GET.>",
+    "$JS.API.INFO",
+  ],
+  // Its own inboxes: below _INBOX. it would hear the answers to other services.
+  subscribe: ["t.>", "n.>", "j.>", "r.>", "g.>", "_INBOX_ws.>"],
+};
+
 /** What a client of the server may do. Subjects may hold the wildcards `*` and `>`. */
 export interface NatsClient {
   /** Public NKey of a user (`U…`); its seed is in Secret Manager. */

@@ -132,6 +132,25 @@ describe("FlexibleService", () => {
     assert.equal((await declared({ env: { ...full.env } })).result.versionId, ids[0]);
   });
 
+  it("lets the account read further secrets without a change of the version, each once", async () => {
+    const readableSecrets = ["ws-token-hmac", "nats-seed-ws", "ws-token-hmac"];
+    const { all, one, result } = await declared({ readableSecrets });
+    assert.deepEqual(
+      all("SecretIamMember").map(({ name }) => name),
+      ["ws-secret-nats-seed-ws", "ws-secret-ws-token-hmac"],
+    );
+    const grant = "gcp:secretmanager/secretIamMember:SecretIamMember::ws-secret-ws-token-hmac";
+    assert(one("FlexibleAppVersion").dependsOn.includes(grant), "it waits for what it may read");
+    assert.equal(result.versionId, (await declared()).result.versionId);
+    await refuses(
+      () => new FlexibleService("ws", { ...full, readableSecrets: ["projects/p/secrets/s"] }),
+      [
+        'FlexibleService "ws" cannot be declared:',
+        '  - secrets: "projects/p/secrets/s" is no secret id; 1 to 255 letters, digits, "_" and "-", no path',
+      ].join("\n"),
+    );
+  });
+
   it("gives the service an account of its own with the rights that it needs and no other", async (t) => {
     const grants = (recording: Awaited<ReturnType<typeof declared>>): unknown[] => {
       const members = new Set(

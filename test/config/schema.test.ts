@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { parse } from "yaml";
 import { z } from "zod";
+import { decodeReferringConfig } from "../../apps/ws/config/options.ts";
+import { gatewayConfigText } from "../../components/lib/gateway-config.ts";
 import { decodeSettings, namespace, schemas } from "../../config.ts";
 import { readStackFile, stackNames } from "../../local/engine/stack-file.ts";
 import { natsServerVersion } from "../../local/tools/nats-server.ts";
@@ -14,6 +16,8 @@ const project = parse(read("Pulumi.yaml")) as {
   readonly name: string;
   readonly config: Readonly<Record<string, { type: string; description?: string }>>;
 };
+
+const settingsOf = (stack: string) => decodeSettings(readStackFile(root, stack).config, stack);
 
 /** The word that Pulumi.yaml has for values that a schema takes. */
 function typeOf(schema: z.ZodType): string {
@@ -67,7 +71,7 @@ describe("the stack files", () => {
 
   for (const stack of stackNames(root)) {
     it(`Pulumi.${stack}.yaml is a right one, with every key that it must have and none that is not known`, () => {
-      const settings = decodeSettings(readStackFile(root, stack).config);
+      const settings = settingsOf(stack);
       const given = parse(read(`Pulumi.${stack}.yaml`)) as { config: Record<string, unknown> };
       const own = Object.keys(schemas).map((key) => `${namespace}:${key}`);
       const left = optional.map((key) => `${namespace}:${key}`);
@@ -80,8 +84,32 @@ describe("the stack files", () => {
     });
   }
 
+  for (const stack of stackNames(root)) {
+    it(`Pulumi.${stack}.yaml has options of the gateway that the gateway takes`, () => {
+      const { project: id, ws } = settingsOf(stack);
+      decodeReferringConfig(JSON.parse(gatewayConfigText(ws.gateway ?? {}, id)));
+    });
+  }
+
+  it("lets strangers do everything on this machine, and nowhere else more than hear what is public", () => {
+    for (const stack of stackNames(root)) {
+      const { project: id, ws } = settingsOf(stack);
+      const { client, channel, http_api } = decodeReferringConfig(
+        JSON.parse(gatewayConfigText(ws.gateway ?? {}, id)),
+      );
+      assert.equal(client.insecure, stack === "local", stack);
+      assert(!client.insecure_skip_token_signature_verify && !http_api.insecure, stack);
+      const anonymous = [channel.without_namespace, ...channel.namespaces].flatMap((options) =>
+        Object.entries(options)
+          .filter(([name, value]) => name.endsWith("_for_anonymous") && value === true)
+          .map(([name]) => ("name" in options ? String(options.name) : name)),
+      );
+      assert.deepEqual(anonymous, stack === "local" ? [] : ["allow_subscribe_for_anonymous"]);
+    }
+  });
+
   it("use projects and keys of their own, so that no stack can be taken for another", () => {
-    const all = stackNames(root).map((stack) => decodeSettings(readStackFile(root, stack).config));
+    const all = stackNames(root).map((stack) => settingsOf(stack));
     for (const values of [
       all.map(({ project: id }) => id),
       all.flatMap(({ natsKeys }) => Object.values(natsKeys)),

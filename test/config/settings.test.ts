@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { createUser } from "nkeys.js";
-import { decodeSettings, namespace, readSettings } from "../../config.ts";
+import { decodeSettings as decode, namespace, readSettings } from "../../config.ts";
 
 const [addKey = "", wsKey = "", mKey = ""] = [1, 2, 3].map(() => createUser().getPublicKey());
 const keys = { add: addKey, ws: wsKey, m: mKey };
+
+const decodeSettings = (raw: Readonly<Record<string, string>>, stack = "dev") => decode(raw, stack);
 
 /** A right value for every key, as a program would want to write it. */
 const right = {
@@ -60,9 +62,9 @@ function raw(
 }
 
 /** The problems that the settings are refused with. */
-function problemsOf(settings: Record<string, string>): string[] {
+function problemsOf(settings: Record<string, string>, stack?: string): string[] {
   try {
-    decodeSettings(settings);
+    decodeSettings(settings, stack);
   } catch (error) {
     const [first, ...lines] = (error as Error).message.split("\n");
     assert.equal(first, "The settings of this stack are wrong:");
@@ -143,6 +145,18 @@ describe("settings", () => {
     pulumi.runtime.setAllConfig(raw({ protect: true }));
     assert.equal(readSettings().protect, true);
   });
+
+  it("know the stack by its name, which no setting changes", async () => {
+    const mocks = { call: () => ({}), newResource: () => ({ id: "", state: {} }) };
+    const gateway = { client: { insecure: true } };
+    const settings = raw({ ws: { ...right.ws, gateway } });
+    await pulumi.runtime.setMocks(mocks, namespace, "dev");
+    pulumi.runtime.setAllConfig(settings);
+    assert.deepEqual(readSettings().ws.gateway, gateway);
+    await pulumi.runtime.setMocks(mocks, namespace, "prod");
+    pulumi.runtime.setAllConfig(settings);
+    assert.throws(readSettings, /ws\.gateway\.client\.insecure: is refused/);
+  });
 });
 
 describe("wrong settings", () => {
@@ -191,6 +205,65 @@ describe("wrong settings", () => {
         (key) => `${key}: is missing`,
       ),
     );
+  });
+
+  describe("of the gateway", () => {
+    const withGateway = (gateway: unknown, changes: Record<string, unknown> = {}) =>
+      raw({ ws: { ...right.ws, gateway }, ...changes });
+
+    for (const [what, path] of [
+      ["clients without a token", ["client", "insecure"]],
+      ["tokens that nobody signed", ["client", "insecure_skip_token_signature_verify"]],
+      ["a server API without a key", ["http_api", "insecure"]],
+    ] as const) {
+      const [block, option] = path;
+      const settings = (value: unknown, protect: boolean) =>
+        withGateway({ [block]: { [option]: value } }, { protect });
+      const problem = `ws.gateway.${block}.${option}: is refused where \`protect\` is true and in stack prod; allowed: false`;
+
+      it(`must not let in ${what} where anything is protected, or in prod`, () => {
+        for (const value of [true, "true", 1, null]) {
+          assert.deepEqual(problemsOf(settings(value, true), "dev"), [problem]);
+          assert.deepEqual(problemsOf(settings(value, true), "prod"), [problem]);
+          // `protect` is turned off in prod, too, for a deployment that deletes something.
+          assert.deepEqual(problemsOf(settings(value, false), "prod"), [problem]);
+        }
+        decodeSettings(settings(true, false), "dev");
+        decodeSettings(settings(false, true), "prod");
+      });
+    }
+
+    it("must not hold a secret, and the message does not repeat it", () => {
+      const secret = "correct-horse-battery-staple";
+      const problems = problemsOf(
+        withGateway({
+          client: {
+            token: { hmac_secret_key: secret, rsa_public_key: "no secret" },
+            subscription_token: { hmac_previous_secret_key: { secret: "nats-seed-m" } },
+          },
+          http_api: { key: { secret: "ws-api-key", value: secret } },
+        }),
+      );
+      const rule = "allowed: {secret: ws-…}, the id of a secret in Secret Manager";
+      assert.deepEqual(problems, [
+        `ws.gateway.client.token.hmac_secret_key: is in plain text; ${rule}`,
+        `ws.gateway.client.subscription_token.hmac_previous_secret_key: is no reference; ${rule}`,
+        `ws.gateway.http_api.key: is no reference; ${rule}`,
+      ]);
+    });
+
+    it("are an object, which is not shown when it is none", () => {
+      const problem = "ws.gateway: is no object; allowed: the gateway's options by name";
+      for (const gateway of ['{"http_api": 1}', null, ["x"], 1]) {
+        assert.deepEqual(problemsOf(withGateway(gateway)), [problem]);
+      }
+      const key = `${namespace}:ws`;
+      for (const ws of ["{http_api: s3cret", '["s3cret"]']) {
+        assert.deepEqual(problemsOf({ ...raw(), [key]: ws }), [
+          "ws: (not shown); allowed: an object with machine, scaling, image, gateway",
+        ]);
+      }
+    });
   });
 
   it("never repeat a seed", () => {
@@ -409,7 +482,7 @@ describe("wrong settings", () => {
       "a null for what must be there",
       { ws: null },
       undefined,
-      "ws: is missing; allowed: an object with machine, scaling, image",
+      "ws: is missing; allowed: an object with machine, scaling, image, gateway",
     ],
     [
       "fewer instances at most than at least",

@@ -14,7 +14,7 @@ export function graphProblems(graph: RecordedGraph, { protect }: { protect: bool
     ...orderProblems(resources),
     ...familyProblems(resources),
     ...protectionProblems(resources, protect),
-    ...seedProblems(resources),
+    ...secretProblems(resources),
     ...deliveryProblems(resources),
   ];
 }
@@ -162,17 +162,20 @@ export function protectionProblems(resources: Resources, protect: boolean): stri
   });
 }
 
-/** Each seed may be read by the account of its own service, and by nobody else. */
-export function seedProblems(resources: Resources): string[] {
+/**
+ * Each secret may be read by the account of its own service, and by nobody else: `nats-seed-<service>`
+ * and `<service>-<what it is>`.
+ */
+export function secretProblems(resources: Resources): string[] {
   const readers = resources.filter(({ type }) => type.endsWith(":SecretIamMember"));
   const secrets = resources.filter(({ type }) => type.endsWith("secretmanager/secret:Secret"));
-  if (secrets.length === 0) return ["there are no secrets for seeds"];
+  if (secrets.length === 0) return ["there are no secrets"];
   const problems = secrets.flatMap(({ inputs }) => {
     const id = String(inputs["secretId"]);
     const members = readers
       .filter((reader) => reader.inputs["secretId"] === id)
       .map((reader) => `${String(reader.inputs["role"])} ${String(reader.inputs["member"])}`);
-    const service = id.replace("nats-seed-", "");
+    const service = id.replace("nats-seed-", "").split("-")[0];
     const version = resources.find(
       ({ type, inputs: { service: of } }) => versionTypes.includes(type) && of === service,
     );

@@ -10,7 +10,7 @@ import {
   graphProblems,
   orderProblems,
   protectionProblems,
-  seedProblems,
+  secretProblems,
   textProblems,
 } from "./checks.ts";
 import { goldenFile, goldenText, root } from "./golden.ts";
@@ -188,6 +188,7 @@ describe("a graph that is broken", () => {
     "nats-1-data",
     "nats-seed-ws",
     "nats-seed-m",
+    "ws-secrets-ws-token-hmac",
     "realtime-network",
     "realtime-flex",
     "realtime-connector",
@@ -210,14 +211,20 @@ describe("a graph that is broken", () => {
     ]);
   });
 
-  it("is caught when a seed has another reader, or no reader", () => {
+  it("is caught when a secret has another reader, or no reader", () => {
     const name = "add-secret-nats-seed-add";
     const other = broken("dev", name, withInput("member", "serviceAccount:ws@example.com"));
-    assert.equal(seedProblems(other).length, 1);
+    assert.equal(secretProblems(other).length, 1);
     const none = graphOf("dev").resources.filter((resource) => resource.name !== name);
-    assert.match(seedProblems(none)[0] ?? "", /^nats-seed-add may be read by nobody and not by /);
+    assert.match(secretProblems(none)[0] ?? "", /^nats-seed-add may be read by nobody and not by /);
+    const key = broken(
+      "dev",
+      "ws-secret-ws-token-hmac",
+      withInput("member", "serviceAccount:add-service@my-project-dev.iam.gserviceaccount.com"),
+    );
+    assert.match(secretProblems(key)[0] ?? "", /^ws-token-hmac may be read by /);
     const everybody = broken("dev", "ws-logging.logWriter", withInput("role", "roles/editor"));
-    assert.deepEqual(seedProblems(everybody), [
+    assert.deepEqual(secretProblems(everybody), [
       "gcp:projects/iAMMember:IAMMember::ws-logging.logWriter opens every secret",
     ]);
   });

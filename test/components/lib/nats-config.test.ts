@@ -15,6 +15,7 @@ import {
 import { createUser } from "nkeys.js";
 import { subjects } from "../../../apps/m/channel.ts";
 import {
+  gatewaySubjects,
   natsConfig,
   type NatsConfigArgs,
   replicationSubjects,
@@ -255,6 +256,135 @@ describe("a server with that configuration", () => {
     })();
     process.kill(other.pid, "SIGUSR2");
     await eventually("the client hears of lame duck mode", () => types.includes("ldm"));
+  });
+});
+
+/** What the gateway does with NATS, as an own user, beside somebody else who may see everything. */
+describe("the subjects of the gateway", () => {
+  let folder: string;
+  let server: NatsServer;
+  let refused: string[] = [];
+  let ws: NatsConnection;
+  let other: NatsConnection;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "nats-data-"));
+    const { ws: gateway, add } = alone.clients;
+    const clients = {
+      ws: { ...(gateway ?? assert.fail()), ...gatewaySubjects },
+      add: { ...(add ?? assert.fail()), publish: [">"], subscribe: [">"] },
+    };
+    const text = onThisMachine(natsConfig({ ...alone, clients }), folder);
+    server = await NatsServer.start({ config: text });
+    const as = (user: keyof typeof pairs) =>
+      connect({
+        servers: server.url,
+        reconnect: false,
+        authenticator: nkeyAuthenticator(pairs[user].getSeed()),
+        ...(user === "ws" ? { inboxPrefix: "_INBOX_ws" } : {}),
+      });
+    [ws, other] = await Promise.all([as("ws"), as("add")]);
+    const statuses: AsyncIterable<Status & { permissionContext?: { subject: string } }> =
+      ws.status();
+    void (async () => {
+      for await (const { permissionContext } of statuses) {
+        refused.push(permissionContext?.subject ?? "");
+      }
+    })();
+  });
+  after(async () => {
+    await Promise.all([ws.close(), other.close()]);
+    await server[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function refusedWhile(action: () => void): Promise<string[]> {
+    refused = [];
+    action();
+    await ws.flush();
+    await new Promise((resolve) => setImmediate(resolve));
+    return refused;
+  }
+
+  async function ask(subject: string, body: object): Promise<Record<string, unknown>> {
+    const answer = await ws.request(subject, JSON.stringify(body), { timeout: 2_000 });
+    return { headers: answer.headers, ...answer.json<Record<string, unknown>>() };
+  }
+
+  const streams = [
+    { name: "history", subjects: ["t.>"] },
+    { name: "history-chat", subjects: ["n.chat.>", "n.$chat.>"] },
+    { name: "anchors", subjects: ["a.>"] },
+  ].map((stream) => ({
+    ...stream,
+    max_msgs_per_subject: 10,
+    allow_direct: true,
+    republish: { src: ">", dest: "r.>" },
+  }));
+
+  it("let it make its streams, change them, and read what they hold", async () => {
+    const heard: string[] = [];
+    for (const subject of ["r.>", "j.>", "g.>", "t.>", "n.>"]) {
+      ws.subscribe(subject, { callback: (_, message) => heard.push(message.subject) });
+    }
+    for (const stream of streams) {
+      const made = await ask(`$JS.API.STREAM.CREATE.${stream.name}`, stream);
+      assert.equal(made["error"], undefined);
+      const changed = { ...stream, max_msgs_per_subject: 20 };
+      assert.equal(
+        (await ask(`$JS.API.STREAM.UPDATE.${stream.name}`, changed))["error"],
+        undefined,
+      );
+      assert.equal((await ask(`$JS.API.STREAM.INFO.${stream.name}`, {}))["error"], undefined);
+    }
+    const acknowledged = await ask("n.$chat.room", { text: "hello" });
+    assert.deepEqual([acknowledged["stream"], acknowledged["seq"]], ["history-chat", 1]);
+    await ask("a.n.$chat.room", { offset: 1 });
+    const found = await ask("$JS.API.STREAM.MSG.GET.history-chat", {
+      last_by_subj: "n.$chat.room",
+    });
+    assert.equal(found["error"], undefined);
+    const read = await ask("$JS.API.DIRECT.GET.history-chat", { last_by_subj: "n.$chat.room" });
+    assert.equal(read["text"], "hello");
+    ws.publish("j.n.$chat.room", "join");
+    ws.publish("g.hello", "hello");
+    await eventually("what is stored and said is heard", () => heard.length === 5);
+    assert.deepEqual(heard.sort(), [
+      "g.hello",
+      "j.n.$chat.room",
+      "n.$chat.room",
+      "r.a.n.$chat.room",
+      "r.n.$chat.room",
+    ]);
+    assert.equal((await ask("$JS.API.INFO", {}))["error"], undefined);
+    assert.deepEqual(refused, []);
+  });
+
+  it("let it neither forge what is stored nor take anything away", async () => {
+    for (const subject of [
+      ...["r.t.add", "m.changes", "_INBOX.x", "$SYS.REQ.SERVER.PING", "$JS.ACK.x", "x"],
+      ...["DELETE", "PURGE", "MSG.DELETE", "SNAPSHOT", "RESTORE"].map(
+        (call) => `$JS.API.STREAM.${call}.history`,
+      ),
+      ...["$JS.API.CONSUMER.CREATE.history", "$JS.API.CONSUMER.DURABLE.CREATE.history.x"],
+    ]) {
+      assert.deepEqual(
+        await refusedWhile(() => {
+          ws.publish(subject, "{}");
+        }),
+        [subject],
+      );
+    }
+  });
+
+  it("let it hear nothing of other services", async () => {
+    for (const subject of [">", "*.>", "m.>", "a.>", "_INBOX.>", "$JS.>", "$SYS.>"]) {
+      assert.deepEqual(
+        await refusedWhile(() => {
+          ws.subscribe(subject, { callback: () => undefined });
+        }),
+        [subject],
+      );
+    }
   });
 });
 
