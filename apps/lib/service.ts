@@ -26,6 +26,8 @@ export interface Service {
   readonly attach?: (server: Server) => void;
   /** Ends what the service owns, besides the HTTP server; called once requests are no longer taken. */
   readonly stop?: () => Promise<void>;
+  /** How long `stop` may take; absent: what App Engine standard leaves. */
+  readonly stopWithinMs?: number;
 }
 
 /** Requests that are under way when the service stops may take so long. */
@@ -93,7 +95,7 @@ export function runService<T>(options: {
     setTimeout(() => {
       log.warn({}, "stopped before everything had ended");
       process.exit(0);
-    }, exitMs).unref();
+    }, service.stopWithinMs ?? exitMs).unref();
     void stopService(server, service).then(
       () => {
         log.info({}, "stopped");

@@ -1,17 +1,29 @@
-import type { Bus, BusSubscription } from "../lib/bus.ts";
+import { randomUUID } from "node:crypto";
+import { type Bus, BusError, type BusSubscription } from "../lib/bus.ts";
 import { topicSubject } from "../lib/topic-subject.ts";
+import { within } from "../lib/within.ts";
+import { ChannelMessage } from "./channel-message.ts";
+import type { ChannelLog } from "./history/channel-log.ts";
+import type { History } from "./history/history.ts";
+import type { Source, SourceListener } from "./hub.ts";
 
 export interface BrokerLimits {
   /** Published bytes that NATS has not confirmed; beyond, publishers should wait. */
   readonly maxUnconfirmedBytes: number;
 }
 
+/** A channel that this process follows; those with history have their log. */
+export interface ChannelSubscription extends BusSubscription {
+  readonly log?: ChannelLog;
+}
+
 /**
- * Topics on NATS. Publications are not waited for one by one: each gets a ticket, and one question to
+ * Channels on NATS: those with history by JetStream, the others by plain subjects. Publications are not waited for one by one: each gets a ticket, and one question to
  * the server at a time confirms all tickets before it.
  */
-export class Broker {
+export class Broker implements Source<ChannelMessage, ChannelSubscription> {
   readonly #bus: Bus;
+  readonly #history: Pick<History, "namespaceOf" | "subscribe" | "publish"> | undefined;
   readonly #limits: BrokerLimits;
   #sent = 0;
   #confirmed = 0;
@@ -24,8 +36,14 @@ export class Broker {
   /** Called after each confirmation that leaves room. */
   onRoom: () => void = () => undefined;
 
-  constructor(bus: Bus, limits: BrokerLimits) {
+  /** @param history absent: no channel has one */
+  constructor(
+    bus: Bus,
+    limits: BrokerLimits,
+    history?: Pick<History, "namespaceOf" | "subscribe" | "publish">,
+  ) {
     this.#bus = bus;
+    this.#history = history;
     this.#limits = limits;
   }
 
@@ -38,8 +56,48 @@ export class Broker {
     return this.#bus.onChange(listener);
   }
 
-  subscribe(topic: string, callback: (message: Uint8Array) => void): BusSubscription {
-    return this.#bus.subscribe(topicSubject(topic), callback);
+  subscribe(topic: string, listener: SourceListener<ChannelMessage>): ChannelSubscription {
+    const namespace = this.#history?.namespaceOf(topic);
+    if (this.#history === undefined || namespace === undefined) {
+      return this.#bus.subscribe(topicSubject(topic), (data, message) => {
+        listener.onMessage(new ChannelMessage(data, { info: message.header("Centrifuge-Info") }));
+      });
+    }
+    const share = this.#history.subscribe(topic, namespace, listener);
+    const { log } = share;
+    return {
+      log,
+      get confirmed() {
+        return log.ready();
+      },
+      unsubscribe: () => {
+        share.unsubscribe();
+      },
+    };
+  }
+
+  /**
+   * Publishes for a client and resolves when NATS has it; in a channel with history, when it is stored.
+   *
+   * @param info who publishes, as JSON
+   * @throws BusError `unavailable` when it may or may not have been published, `too_large`
+   */
+  async publishFor(
+    topic: string,
+    message: Uint8Array,
+    { info, withinMs }: { readonly info: string; readonly withinMs: number },
+  ): Promise<void> {
+    if (this.#history?.namespaceOf(topic) !== undefined) {
+      await this.#history.publish(topic, message, { id: randomUUID(), info, withinMs });
+      return;
+    }
+    const headers = { "Centrifuge-Info": info };
+    this.#bus.send(topicSubject(topic), message, { headers });
+    await within(
+      this.#bus.flush(),
+      withinMs,
+      () => new BusError("unavailable", "NATS did not confirm the publication in time"),
+    );
   }
 
   /**

@@ -1,16 +1,39 @@
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage, RequestListener, Server } from "node:http";
 import type { Duplex } from "node:stream";
+import { Registry as MetricsRegistry } from "prom-client";
 import { WebSocketServer } from "ws";
 import { type Bus, BusError, connectionObstacle } from "../lib/bus.ts";
 import { addHealthRoutes, stopping } from "../lib/health.ts";
 import { createHttpApp, finishHttpApp, HttpError, onlyMethods } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
 import { within } from "../lib/within.ts";
-import { Broker, type BrokerLimits } from "./broker.ts";
-import type { HubSubscription } from "./hub.ts";
-import { RawEndpoint, type RawEndpointLimits } from "./raw-endpoint.ts";
-import { readUpgrade, type Refusal, refuseUpgrade } from "./upgrade.ts";
+import { admitRaw } from "./admission.ts";
+import type { Tokens } from "./auth/deferred-tokens.ts";
+import { BacklogBudget } from "./backlog-budget.ts";
+import { Broker, type BrokerLimits, type ChannelSubscription } from "./broker.ts";
+import { ChannelRules } from "./channel/rules.ts";
+import type { ChannelMessage } from "./channel-message.ts";
+import { closings } from "./close-codes.ts";
+import { defaultConfig, type GatewayConfig } from "./config/options.ts";
+import { History } from "./history/history.ts";
+import { JetStream } from "./history/jetstream.ts";
+import { Hub, type HubSubscription } from "./hub.ts";
+import { Metrics } from "./metrics.ts";
+import { isOriginAllowed } from "./origin.ts";
+import { disconnects } from "./protocol/codes.ts";
+import { RateLimit } from "./rate-limit.ts";
+import {
+  type RawAdmission,
+  RawEndpoint,
+  type RawEndpointLimits,
+  type Shared,
+} from "./raw-endpoint.ts";
+import { readUpgrade, type Refusal, refuseUpgrade, type Wanted } from "./upgrade.ts";
+import { closeInWaves } from "./waves.ts";
+import { ProtocolEndpoint } from "./websocket/endpoint.ts";
 
+/** What the configuration does not say, and what it says in the words of the gateway's parts. */
 export interface GatewayLimits extends RawEndpointLimits, BrokerLimits {
   /** The longest message that a client may send. */
   readonly maxMessageBytes: number;
@@ -20,64 +43,129 @@ export interface GatewayLimits extends RawEndpointLimits, BrokerLimits {
   readonly maxBufferedChunks: number;
   /** Open websockets and those about to open. */
   readonly maxWebsockets: number;
-  /** How long NATS may take to confirm a subscription before the upgrade is answered with 503. */
+  /** What may wait for all peers together, each counted by itself though they share a message's bytes. */
+  readonly maxTotalBacklogBytes: number;
+  /** How long NATS may take to confirm a subscription, or to hand out a history. */
   readonly subscribeMs: number;
+  /** How long NATS may take to confirm a client's publication. */
+  readonly publishMs: number;
+  /** How long NATS may be away before everybody is told to reconnect. */
+  readonly brokerGraceMs: number;
 }
 
-export const defaultGatewayLimits: GatewayLimits = {
-  maxMessageBytes: 65_536,
-  maxFragments: 64,
-  maxBufferedChunks: 1_024,
-  maxBacklogBytes: 1_048_576,
-  maxTotalBacklogBytes: 268_435_456,
-  maxUnconfirmedBytes: 8_388_608,
-  maxWebsockets: 20_000,
-  subscribeMs: 5_000,
-  pingIntervalMs: 25_000,
-  // App Engine flexible cuts after 60 minutes.
-  maxAgeMs: 3_300_000,
-  brokerGraceMs: 10_000,
-  closeGraceMs: 5_000,
-  slowGraceMs: 1_000,
-};
-
-/**
- * What may wait for all websockets of an instance: a quarter of its memory.
- *
- * @param memoryMb App Engine's `GAE_MEMORY_MB`; absent or no number: the default limit
- */
-export function totalBacklogBytes(memoryMb: string | undefined): number {
-  const bytes = (Number(memoryMb) * 1_048_576) / 4;
-  return bytes > 0 && Number.isFinite(bytes) ? bytes : defaultGatewayLimits.maxTotalBacklogBytes;
+/** The limits that follow from the configuration. */
+export function limitsOf({ client, websocket }: GatewayConfig): GatewayLimits {
+  return {
+    maxMessageBytes: websocket.message_size_limit,
+    maxFragments: 64,
+    maxBufferedChunks: 1_024,
+    maxBacklogBytes: client.queue_max_size,
+    maxTotalBacklogBytes: client.total_queue_max_size,
+    maxUnconfirmedBytes: 8_388_608,
+    maxWebsockets: client.connection_limit === 0 ? Infinity : client.connection_limit,
+    // A client waits for 5 s, then it connects anew.
+    subscribeMs: 4_000,
+    publishMs: 4_000,
+    pingIntervalMs: client.ping_interval,
+    maxAgeMs: client.max_connection_age === 0 ? Infinity : client.max_connection_age,
+    brokerGraceMs: 10_000,
+    closeGraceMs: 5_000,
+    slowGraceMs: 1_000,
+  };
 }
+
+export const defaultGatewayLimits: GatewayLimits = limitsOf(defaultConfig);
 
 export interface GatewayOptions {
   readonly bus: Bus;
   readonly log: Log;
   /** Once it aborts, no more websockets are taken. */
   readonly signal: AbortSignal;
+  readonly config: GatewayConfig;
+  readonly tokens: Tokens;
   readonly project?: string | undefined;
+  /** What clients are told of this program's version. */
+  readonly version?: string | undefined;
+  /** How many NATS servers keep each message of a history. */
+  readonly replicas?: number;
+  readonly metrics?: MetricsRegistry;
   readonly limits?: Partial<GatewayLimits>;
 }
+
+/** Below this the gateway subscribes to answers; its key for NATS allows no other. */
+export const inboxPrefix = "_INBOX_ws";
 
 /** The websocket gateway; it does not listen. */
 export class Gateway {
   readonly handler: RequestListener;
   readonly #bus: Bus;
   readonly #log: Log;
+  readonly #config: GatewayConfig;
+  readonly #tokens: Tokens;
   readonly #limits: GatewayLimits;
+  readonly #rules: ChannelRules;
+  readonly #jetStream: JetStream;
+  readonly #history: History;
+  readonly #shared: Shared;
   readonly #raw: RawEndpoint;
-  readonly #websockets: WebSocketServer;
+  readonly #protocol: ProtocolEndpoint;
+  readonly #metrics: Metrics;
+  readonly #rawWebsockets: WebSocketServer;
+  readonly #protocolWebsockets: WebSocketServer;
+  readonly #accepts: RateLimit;
   readonly #signal: AbortSignal;
+  readonly #stopWatching: () => void;
+  #brokerAway: NodeJS.Timeout | undefined;
   #opening = 0;
 
-  constructor({ bus, log, signal, project, limits }: GatewayOptions) {
+  constructor(options: GatewayOptions) {
+    const { bus, log, signal, config } = options;
     this.#bus = bus;
     this.#log = log;
     this.#signal = signal;
-    this.#limits = { ...defaultGatewayLimits, ...limits };
-    this.#raw = new RawEndpoint(new Broker(bus, this.#limits), this.#limits, log);
-    this.#websockets = new WebSocketServer({
+    this.#config = config;
+    this.#tokens = options.tokens;
+    this.#limits = { ...limitsOf(config), ...options.limits };
+    this.#rules = new ChannelRules(config);
+    this.#accepts = new RateLimit(config.client.connection_rate_limit, performance.now());
+    this.#jetStream = new JetStream(bus, inboxPrefix);
+    this.#history = new History({
+      bus,
+      jetStream: this.#jetStream,
+      log,
+      namespaces: historyNamespaces(config),
+      privatePrefix: config.channel.private_prefix,
+      metaTtlMs: config.channel.history_meta_ttl,
+      checkMs: config.client.channel_position_check_delay,
+      replicas: options.replicas ?? 1,
+    });
+    const broker = new Broker(bus, this.#limits, this.#history);
+    const hub = new Hub<ChannelMessage, ChannelSubscription>(broker);
+    const budget = new BacklogBudget(this.#limits.maxTotalBacklogBytes);
+    this.#shared = { broker, hub, budget, log };
+    const registry = options.metrics ?? new MetricsRegistry();
+    this.#metrics = new Metrics(registry, {
+      connections: ["Open websockets", () => this.counts.websockets],
+      channels: ["Channels that are subscribed to for them", () => hub.topicCount],
+      channel_logs: ["Channels with history that are followed", () => this.#history.openCount],
+      backlog_bytes: ["What waits for peers that read slowly", () => budget.totalBytes],
+    });
+    this.#raw = new RawEndpoint(this.#shared, this.#limits);
+    this.#protocol = new ProtocolEndpoint({
+      bus,
+      config,
+      rules: this.#rules,
+      tokens: this.#tokens,
+      shared: this.#shared,
+      limits: this.#limits,
+      metrics: this.#metrics,
+      gatewayId: randomUUID(),
+      version: options.version ?? "development",
+    });
+    this.#stopWatching = bus.onChange((connected) => {
+      this.#brokerChanged(connected);
+    });
+    const websocketOptions = {
       noServer: true,
       clientTracking: false,
       maxPayload: this.#limits.maxMessageBytes,
@@ -85,30 +173,32 @@ export class Gateway {
       maxBufferedChunks: this.#limits.maxBufferedChunks,
       // Compression costs eight times the CPU of a delivery, and 250 KB per socket.
       perMessageDeflate: false,
+    };
+    this.#rawWebsockets = new WebSocketServer(websocketOptions);
+    this.#protocolWebsockets = new WebSocketServer({
+      ...websocketOptions,
+      // The other of the family's subprotocols, centrifuge-protobuf, must not be chosen.
+      handleProtocols: (offered) => (offered.has("centrifuge-json") ? "centrifuge-json" : false),
     });
-
-    const app = createHttpApp();
-    addHealthRoutes(app, signal, () => connectionObstacle(bus));
-    app
-      .route("/ws/:topic")
-      .get(() => {
-        throw new HttpError(426, "upgrade_required", "this path speaks websocket only", {
-          headers: { upgrade: "websocket", connection: "upgrade" },
-        });
-      })
-      .all(onlyMethods("GET"));
-    finishHttpApp(app, { log, project });
-    this.handler = app;
+    this.handler = this.#httpApp(options.project, registry);
   }
 
   /** Open websockets and the topics that are subscribed to for them. */
   get counts(): { readonly websockets: number; readonly topics: number } {
-    return { websockets: this.#raw.connectionCount, topics: this.#raw.topicCount };
+    return {
+      websockets: this.#raw.connectionCount + this.#protocol.connectionCount,
+      topics: this.#shared.hub.topicCount,
+    };
   }
 
   /** What waits for all websockets whose peers read slowly. */
   get backlogBytes(): number {
-    return this.#raw.backlogBytes;
+    return this.#shared.budget.totalBytes;
+  }
+
+  /** Why it cannot serve now; undefined when it can. */
+  get obstacle(): string | undefined {
+    return connectionObstacle(this.#bus) ?? this.#history.obstacle ?? this.#tokens.obstacle;
   }
 
   attach(server: Server): void {
@@ -117,27 +207,102 @@ export class Gateway {
     });
   }
 
-  /** Closes every websocket with 1001; called when the signal has aborted. */
-  async stop(graceMs: number): Promise<void> {
-    await this.#raw.stop(graceMs);
+  /**
+   * Closes every websocket, in waves over most of the time, and ends what the gateway owns. Called when
+   * the signal has aborted.
+   */
+  async stop(withinMs: number = this.#config.shutdown.timeout): Promise<void> {
+    this.#stopWatching();
+    clearTimeout(this.#brokerAway);
+    const all = [...this.#raw.closable, ...this.#protocol.closable];
+    const graceMs = Math.min(1_000, withinMs / 5);
+    await closeInWaves(all, withinMs - 2 * graceMs, graceMs, AbortSignal.timeout(withinMs));
+    await Promise.all([this.#raw.stop(), this.#protocol.stop()]);
+    await this.#history.stop();
+    this.#jetStream.close();
+  }
+
+  #httpApp(project: string | undefined, registry: MetricsRegistry): RequestListener {
+    const app = createHttpApp();
+    const { prometheus, health, websocket } = this.#config;
+    addHealthRoutes(app, this.#signal, () => this.obstacle);
+    if (health.enabled) {
+      app.get(health.handler_prefix, (_request, response) => {
+        response.json({});
+      });
+    }
+    if (prometheus.enabled) {
+      app
+        .route(prometheus.handler_prefix)
+        .get(async (_request, response) => {
+          response.type(registry.contentType).send(await registry.metrics());
+        })
+        .all(onlyMethods("GET", "HEAD"));
+    }
+    for (const path of ["/ws/:topic", websocket.handler_prefix]) {
+      app
+        .route(path)
+        .get(() => {
+          throw new HttpError(426, "upgrade_required", "this path speaks websocket only", {
+            headers: { upgrade: "websocket", connection: "upgrade" },
+          });
+        })
+        .all(onlyMethods("GET"));
+    }
+    finishHttpApp(app, { log: this.#log, project });
+    return app;
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     // Until the websocket takes over, an error of the socket would have nobody to handle it.
     const ignore = (): void => undefined;
     socket.on("error", ignore);
-    const wanted = readUpgrade(request);
-    const refusal = "topic" in wanted ? this.#unavailable() : wanted;
-    if (refusal !== undefined || !("topic" in wanted)) {
-      if (refusal !== undefined) refuseUpgrade(socket, refusal);
+    const wanted = readUpgrade(request, this.#config.websocket.handler_prefix);
+    if ("status" in wanted) {
+      this.#refuse(socket, wanted);
       return;
     }
-
-    const { topic } = wanted;
-    let subscription: HubSubscription | undefined;
+    const refusal = this.#forbidden(request, wanted) ?? this.#unavailable();
+    if (refusal !== undefined) {
+      this.#refuse(socket, refusal);
+      return;
+    }
+    if (wanted.endpoint === "protocol") {
+      socket.off("error", ignore);
+      this.#protocolWebsockets.handleUpgrade(request, socket, head, (websocket) => {
+        this.#metrics.connects.inc({ transport: "websocket" });
+        this.#protocol.open(websocket, socket, request.headers);
+      });
+      return;
+    }
     this.#opening += 1;
     try {
-      subscription = this.#raw.subscribe(topic);
+      const refused = await this.#openRaw(request, socket, head, wanted, ignore);
+      if (refused !== undefined) this.#refuse(socket, refused);
+    } catch (error) {
+      this.#log.error({ err: error }, "bug: an upgrade failed");
+      socket.destroy();
+    } finally {
+      this.#opening -= 1;
+    }
+  }
+
+  async #openRaw(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    wanted: Extract<Wanted, { endpoint: "raw" }>,
+    ignore: () => void,
+  ): Promise<Refusal | undefined> {
+    const admission: RawAdmission | Refusal = await admitRaw(request, wanted, {
+      client: this.#config.client,
+      rules: this.#rules,
+      verify: (token) => this.#tokens.verifyConnection(token),
+    });
+    if ("status" in admission) return admission;
+    let subscription: HubSubscription<ChannelMessage, ChannelSubscription> | undefined;
+    try {
+      subscription = this.#shared.hub.subscribe(admission.topic);
       // Whoever has its 101 misses nothing that is published from then on.
       await within(
         subscription.confirmed,
@@ -145,37 +310,77 @@ export class Gateway {
         () => new BusError("unavailable", "NATS did not confirm the subscription in time"),
       );
       const late = this.#unavailable(1);
-      if (late !== undefined) {
-        refuseUpgrade(socket, late);
-        return;
-      }
+      if (late !== undefined) return late;
       socket.off("error", ignore);
       const granted = subscription;
-      this.#websockets.handleUpgrade(request, socket, head, (websocket) => {
-        this.#raw.open(websocket, socket, topic, granted);
+      this.#rawWebsockets.handleUpgrade(request, socket, head, (websocket) => {
+        this.#metrics.connects.inc({ transport: "raw" });
+        this.#raw.open(websocket, socket, admission, granted);
       });
+      return undefined;
     } catch (error) {
-      if (!(error instanceof BusError)) {
-        this.#log.error({ err: error }, "bug: an upgrade failed");
-        socket.destroy();
-        return;
-      }
-      refuseUpgrade(socket, unavailable(error.message));
+      if (error instanceof BusError) return unavailable(error.message);
+      throw error;
     } finally {
-      this.#opening -= 1;
       if (subscription?.attached === false) subscription.unsubscribe();
     }
+  }
+
+  #refuse(socket: Duplex, refusal: Refusal): void {
+    this.#metrics.refusals.inc({ status: String(refusal.status) });
+    refuseUpgrade(socket, refusal);
+  }
+
+  #forbidden({ headers }: IncomingMessage, wanted: Wanted): Refusal | undefined {
+    const { raw, websocket, client } = this.#config;
+    if (wanted.endpoint === "raw" ? raw.disabled : websocket.disabled) {
+      return { status: 404, code: "not_found", message: "this endpoint is switched off" };
+    }
+    if (!isOriginAllowed(headers.origin, headers.host, client.allowed_origins)) {
+      return { status: 403, code: "forbidden_origin", message: "this origin is not allowed" };
+    }
+    const format = wanted.query.get("format") ?? wanted.query.get("cf_protocol");
+    if (wanted.endpoint === "protocol" && format === "protobuf") {
+      return { status: 400, code: "unsupported_format", message: "only JSON is spoken here" };
+    }
+    return undefined;
   }
 
   /** @param own how many of the upgrades under way are the caller's own */
   #unavailable(own = 0): Refusal | undefined {
     const reason = this.#signal.aborted ? stopping : connectionObstacle(this.#bus);
     if (reason !== undefined) return unavailable(reason);
-    const open = this.#raw.connectionCount + this.#opening - own;
-    return open < this.#limits.maxWebsockets
-      ? undefined
-      : unavailable(`this instance holds its ${this.#limits.maxWebsockets} websockets already`);
+    const open = this.counts.websockets + this.#opening - own;
+    if (open >= this.#limits.maxWebsockets) {
+      return unavailable(
+        `this instance holds its ${this.#limits.maxWebsockets} websockets already`,
+      );
+    }
+    if (own === 0 && !this.#accepts.take(performance.now())) {
+      return unavailable("too many websockets are opened at a time");
+    }
+    return undefined;
   }
+
+  #brokerChanged(connected: boolean): void {
+    clearTimeout(this.#brokerAway);
+    if (connected) return;
+    this.#brokerAway = setTimeout(() => {
+      const { websockets } = this.counts;
+      this.#log.warn({ websockets }, "NATS is away, closing websockets");
+      this.#raw.closeAll(closings.noBroker, this.#limits.closeGraceMs);
+      this.#protocol.closeAll(disconnects.serverError, this.#limits.closeGraceMs);
+    }, this.#limits.brokerGraceMs);
+  }
+}
+
+/** The namespaces whose channels have a history. */
+function historyNamespaces({
+  channel,
+}: GatewayConfig): { name: string; size: number; ttlMs: number }[] {
+  return [{ name: "", ...channel.without_namespace }, ...channel.namespaces]
+    .map(({ name, history_size: size, history_ttl: ttlMs }) => ({ name, size, ttlMs }))
+    .filter(({ size, ttlMs }) => size > 0 && ttlMs > 0);
 }
 
 function unavailable(message: string): Refusal {

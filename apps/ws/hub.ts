@@ -4,41 +4,59 @@ import type { BusSubscription } from "../lib/bus.ts";
 export interface Subscriber {
   /** Takes one or more encoded messages, joined; the bytes are shared and must not be changed. */
   write(bytes: Uint8Array): void;
+  /** Told that messages of a topic may be missing from now on. */
+  lost?(topic: string): void;
+}
+
+export interface SourceListener<T> {
+  onMessage(message: T): void;
+  onLost(): void;
 }
 
 /** Where the hub's messages come from. */
-export interface Source {
-  subscribe(topic: string, callback: (message: Uint8Array) => void): BusSubscription;
+export interface Source<T, S extends BusSubscription = BusSubscription> {
+  subscribe(topic: string, listener: SourceListener<T>): S;
 }
 
-/** One subscription of the source and everyone who shares it. */
-interface Topic {
-  readonly name: string;
-  readonly source: BusSubscription;
+/** How messages become bytes for one kind of subscriber. */
+export interface Encoding<T> {
+  encode(message: T, topic: string): Buffer;
+}
+
+/** The subscribers of a topic who get the same bytes. */
+interface Lane<T> {
+  readonly encoding: Encoding<T>;
   readonly subscribers: Set<Subscriber>;
-  /** With a subscriber attached or not yet: while there is any, the source's subscription stays. */
-  subscriptions: number;
   /** What has arrived in this turn and is not handed out yet, encoded. */
   batch: Buffer[];
 }
 
+/** One subscription of the source and everyone who shares it. */
+interface Topic<T, S> {
+  readonly name: string;
+  readonly source: S;
+  readonly lanes: Lane<T>[];
+  readonly attach: (subscriber: Subscriber, encoding: Encoding<T>) => void;
+  readonly release: (subscriber: Subscriber | undefined) => void;
+  /** With a subscriber attached or not yet: while there is any, the source's subscription stays. */
+  subscriptions: number;
+}
+
 /**
  * Topics and their subscribers in this process: one subscription of the source per topic, and one
- * encoding per message, however many receive it.
+ * encoding per message and kind of subscriber, however many receive it.
  *
  * Messages that arrive together (NATS hands over a whole read at a time) are joined once and leave in
  * one write per subscriber; the join happens in a microtask, so a message that arrives alone leaves in the
  * same turn.
  */
-export class Hub {
-  readonly #source: Source;
-  readonly #encode: (message: Uint8Array) => Buffer;
-  readonly #topics = new Map<string, Topic>();
-  #dirty: Topic[] = [];
+export class Hub<T, S extends BusSubscription = BusSubscription> {
+  readonly #source: Source<T, S>;
+  readonly #topics = new Map<string, Topic<T, S>>();
+  #dirty: Lane<T>[] = [];
 
-  constructor(source: Source, encode: (message: Uint8Array) => Buffer) {
+  constructor(source: Source<T, S>) {
     this.#source = source;
-    this.#encode = encode;
   }
 
   /** Topics that the source is subscribed to. */
@@ -52,38 +70,55 @@ export class Hub {
    *
    * @throws BusError when the source takes no subscription any more
    */
-  subscribe(name: string): HubSubscription {
-    let topic = this.#topics.get(name);
-    if (topic === undefined) {
-      const created: Topic = {
-        name,
-        source: this.#source.subscribe(name, (message) => {
-          this.#take(created, message);
-        }),
-        subscribers: new Set(),
-        subscriptions: 0,
-        batch: [],
-      };
-      topic = created;
-      this.#topics.set(name, topic);
-    }
+  subscribe(name: string): HubSubscription<T, S> {
+    const topic = this.#topics.get(name) ?? this.#open(name);
     topic.subscriptions += 1;
-    return new HubSubscription(topic, () => {
-      this.#release(topic);
-    });
+    return new HubSubscription(topic);
   }
 
-  #release(topic: Topic): void {
+  #open(name: string): Topic<T, S> {
+    const lanes: Lane<T>[] = [];
+    const source = this.#source.subscribe(name, {
+      onMessage: (message) => {
+        for (const lane of lanes) this.#take(lane, message, name);
+      },
+      onLost: () => {
+        this.#handOut();
+        for (const { subscribers } of lanes) {
+          for (const subscriber of [...subscribers]) subscriber.lost?.(name);
+        }
+      },
+    });
+    const topic: Topic<T, S> = {
+      name,
+      source,
+      lanes,
+      attach: (subscriber, encoding) => {
+        // What has arrived before is not for it.
+        this.#handOut();
+        attach(lanes, subscriber, encoding);
+      },
+      release: (subscriber) => {
+        if (subscriber !== undefined) detach(lanes, subscriber);
+        this.#release(topic);
+      },
+      subscriptions: 0,
+    };
+    this.#topics.set(name, topic);
+    return topic;
+  }
+
+  #release(topic: Topic<T, S>): void {
     topic.subscriptions -= 1;
     if (topic.subscriptions > 0) return;
     this.#topics.delete(topic.name);
     topic.source.unsubscribe();
   }
 
-  #take(topic: Topic, message: Uint8Array): void {
-    topic.batch.push(this.#encode(message));
-    if (topic.batch.length > 1) return;
-    this.#dirty.push(topic);
+  #take(lane: Lane<T>, message: T, topic: string): void {
+    lane.batch.push(lane.encoding.encode(message, topic));
+    if (lane.batch.length > 1) return;
+    this.#dirty.push(lane);
     if (this.#dirty.length === 1) {
       queueMicrotask(() => {
         this.#handOut();
@@ -94,26 +129,50 @@ export class Hub {
   #handOut(): void {
     const dirty = this.#dirty;
     this.#dirty = [];
-    for (const topic of dirty) {
-      const [first, ...more] = topic.batch;
-      topic.batch = [];
+    for (const lane of dirty) {
+      const [first, ...more] = lane.batch;
+      lane.batch = [];
       if (first === undefined) continue;
       const bytes = more.length === 0 ? first : Buffer.concat([first, ...more]);
-      for (const subscriber of topic.subscribers) subscriber.write(bytes);
+      for (const subscriber of lane.subscribers) subscriber.write(bytes);
     }
   }
 }
 
+function attach<T>(lanes: Lane<T>[], subscriber: Subscriber, encoding: Encoding<T>): void {
+  let lane = lanes.find((each) => each.encoding === encoding);
+  if (lane === undefined) {
+    lane = { encoding, subscribers: new Set(), batch: [] };
+    lanes.push(lane);
+  }
+  lane.subscribers.add(subscriber);
+}
+
+function detach<T>(lanes: Lane<T>[], subscriber: Subscriber): void {
+  for (const [index, { subscribers }] of lanes.entries()) {
+    if (!subscribers.delete(subscriber)) continue;
+    // Nobody is left for whom a message would have to be encoded.
+    if (subscribers.size === 0) lanes.splice(index, 1);
+    return;
+  }
+}
+
 /** One share of a topic: first confirmed, then somebody is attached, then it is ended. */
-export class HubSubscription implements BusSubscription {
-  readonly #topic: Topic;
-  readonly #release: () => void;
+export class HubSubscription<
+  T,
+  S extends BusSubscription = BusSubscription,
+> implements BusSubscription {
+  readonly #topic: Topic<T, S>;
   #subscriber: Subscriber | undefined;
   #ended = false;
 
-  constructor(topic: Topic, release: () => void) {
+  constructor(topic: Topic<T, S>) {
     this.#topic = topic;
-    this.#release = release;
+  }
+
+  /** What all who share the topic have of the source. */
+  get source(): S {
+    return this.#topic.source;
   }
 
   /**
@@ -121,23 +180,23 @@ export class HubSubscription implements BusSubscription {
    * Rejects with BusError when the source did not confirm; `unsubscribe` is called nonetheless.
    */
   get confirmed(): Promise<void> {
-    return this.#topic.source.confirmed;
+    return this.source.confirmed;
   }
 
   get attached(): boolean {
     return this.#subscriber !== undefined;
   }
 
-  attach(subscriber: Subscriber): void {
+  /** From now on, and not before, the subscriber gets what is published. */
+  attach(subscriber: Subscriber, encoding: Encoding<T>): void {
     this.#subscriber = subscriber;
-    this.#topic.subscribers.add(subscriber);
+    this.#topic.attach(subscriber, encoding);
   }
 
   /** Detaches the subscriber; the last of a topic ends the source's subscription. Idempotent. */
   unsubscribe(): void {
     if (this.#ended) return;
     this.#ended = true;
-    if (this.#subscriber !== undefined) this.#topic.subscribers.delete(this.#subscriber);
-    this.#release();
+    this.#topic.release(this.#subscriber);
   }
 }

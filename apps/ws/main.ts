@@ -1,33 +1,49 @@
+import { collectDefaultMetrics, Registry } from "prom-client";
 import { connectBus } from "../lib/connect.ts";
 import { readNatsSettings } from "../lib/environment.ts";
+import { readSecret } from "../lib/secret.ts";
 import { runService } from "../lib/service.ts";
-import { defaultGatewayLimits, Gateway, totalBacklogBytes } from "./gateway.ts";
+import { DeferredTokens } from "./auth/deferred-tokens.ts";
+import { TokenVerifier } from "./auth/tokens.ts";
+import { readConfigFrom } from "./config/environment.ts";
+import { mapSecrets } from "./config/options.ts";
+import { resolveSecrets } from "./config/secrets.ts";
+import { Gateway, inboxPrefix } from "./gateway.ts";
 
-/** What clients get to answer the close frame; the whole stop must fit into two seconds. */
-const closeGraceMs = 1_000;
+/** What remains for the end after the websockets were closed: positions are written down. */
+const endMs = 2_000;
 
 runService({
   name: "ws",
   read: (reader) => ({
     ...readNatsSettings(reader),
-    maxTotalBacklogBytes: totalBacklogBytes(reader.optional("GAE_MEMORY_MB")),
-    maxWebsockets: reader.integer("MAX_WEBSOCKETS", "how many websockets one instance holds", {
+    config: readConfigFrom(reader),
+    replicas: reader.integer("NATS_REPLICAS", "how many NATS servers keep each message", {
       min: 1,
-      max: 1_000_000,
-      fallback: defaultGatewayLimits.maxWebsockets,
+      max: 5,
+      fallback: 1,
     }),
   }),
   build: ({ settings, log, signal }) => {
-    const bus = connectBus(settings, log);
+    const bus = connectBus(settings, log, { inboxPrefix });
+    const metrics = new Registry();
+    collectDefaultMetrics({ register: metrics });
+    const { config: referring } = settings;
+    const read = async (until: AbortSignal): Promise<TokenVerifier> => {
+      const config = await resolveSecrets(referring, (name) => readSecret(name, settings, until));
+      return new TokenVerifier(config.client);
+    };
     const gateway = new Gateway({
       bus,
       log,
       signal,
+      // The keys are read when the process has started, and stay where they are used.
+      config: mapSecrets(referring, () => ""),
+      tokens: new DeferredTokens(read, log, signal),
       project: settings.project,
-      limits: {
-        maxTotalBacklogBytes: settings.maxTotalBacklogBytes,
-        maxWebsockets: settings.maxWebsockets,
-      },
+      version: settings.version,
+      replicas: settings.replicas,
+      metrics,
     });
     return {
       handler: gateway.handler,
@@ -35,9 +51,10 @@ runService({
         gateway.attach(server);
       },
       stop: async () => {
-        await gateway.stop(closeGraceMs);
+        await gateway.stop();
         await bus.close();
       },
+      stopWithinMs: referring.shutdown.timeout + endMs,
     };
   },
 });

@@ -11,14 +11,29 @@ export interface Refusal {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Decides by the request alone whether it asks for a websocket on a topic, and on which. */
+/** What an upgrade asks for. */
+export type Wanted =
+  | { readonly endpoint: "raw"; readonly topic: string; readonly query: URLSearchParams }
+  | { readonly endpoint: "protocol"; readonly query: URLSearchParams };
+
+/**
+ * Decides by the request alone whether it asks for a websocket, and for which.
+ *
+ * @param protocolPath where the Centrifuge protocol is spoken
+ */
 export function readUpgrade(
   request: Pick<IncomingMessage, "method" | "url" | "headers">,
-): { readonly topic: string } | Refusal {
-  const path = (request.url ?? "").split("?", 1)[0] ?? "";
+  protocolPath = "/connection/websocket",
+): Wanted | Refusal {
+  const [path = "", ...more] = (request.url ?? "").split("?");
+  const query = new URLSearchParams(more.join("?"));
   const encoded = /^\/ws\/([^/]*)$/.exec(path)?.[1];
-  if (encoded === undefined) {
-    return { status: 404, code: "not_found", message: "websockets are at /ws/<topic>" };
+  if (encoded === undefined && path !== protocolPath) {
+    return {
+      status: 404,
+      code: "not_found",
+      message: `websockets are at ${protocolPath} and at /ws/<topic>`,
+    };
   }
   if (request.method !== "GET") {
     return {
@@ -28,11 +43,15 @@ export function readUpgrade(
       headers: { allow: "GET" },
     };
   }
-  const topic = decode(encoded);
-  const problem =
-    topic === undefined ? "the topic has a wrong percent escape" : topicProblem(topic);
-  if (topic === undefined || problem !== undefined) {
-    return { status: 400, code: "invalid_topic", message: problem ?? "" };
+  let wanted: Wanted = { endpoint: "protocol", query };
+  if (encoded !== undefined) {
+    const topic = decode(encoded);
+    const problem =
+      topic === undefined ? "the topic has a wrong percent escape" : topicProblem(topic);
+    if (topic === undefined || problem !== undefined) {
+      return { status: 400, code: "invalid_topic", message: problem ?? "" };
+    }
+    wanted = { endpoint: "raw", topic, query };
   }
   const { "sec-websocket-key": key, "sec-websocket-version": version } = request.headers;
   if (version !== "13") {
@@ -50,7 +69,7 @@ export function readUpgrade(
       message: "Sec-WebSocket-Key must be 16 bytes in base64",
     };
   }
-  return { topic };
+  return wanted;
 }
 
 /** Answers an upgrade with a plain response and ends the connection. */

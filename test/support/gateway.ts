@@ -4,7 +4,14 @@ import { WebSocket } from "ws";
 import { createLog } from "../../apps/lib/log.ts";
 import { NatsBus, type NatsBusLimits } from "../../apps/lib/nats-bus.ts";
 import { createHttpServer } from "../../apps/lib/server.ts";
-import { Gateway, type GatewayLimits } from "../../apps/ws/gateway.ts";
+import { TokenVerifier } from "../../apps/ws/auth/tokens.ts";
+import { decodeConfig } from "../../apps/ws/config/options.ts";
+import {
+  Gateway,
+  type GatewayLimits,
+  type GatewayOptions,
+  inboxPrefix,
+} from "../../apps/ws/gateway.ts";
 import { eventually } from "./eventually.ts";
 import { NatsServer } from "./nats.ts";
 
@@ -18,6 +25,22 @@ export function collectingLog(): { log: ReturnType<typeof createLog>; lines: str
   return { log, lines };
 }
 
+/** What a gateway is made of according to its options; the default lets everybody do everything. */
+export function gatewayParts(
+  options: unknown = { client: { insecure: true } },
+): Pick<GatewayOptions, "config" | "tokens"> {
+  const config = decodeConfig(options);
+  const verifier = new TokenVerifier(config.client);
+  return {
+    config,
+    tokens: {
+      obstacle: undefined,
+      verifyConnection: (token) => verifier.verifyConnection(token),
+      verifySubscription: (token) => verifier.verifySubscription(token),
+    },
+  };
+}
+
 /** A gateway in this process, with a nats-server of its own and a client to publish with. */
 export interface RunningGateway extends AsyncDisposable {
   readonly gateway: Gateway;
@@ -29,20 +52,38 @@ export interface RunningGateway extends AsyncDisposable {
   url(topic: string): string;
 }
 
+/**
+ * @param options.config of nats-server
+ * @param options.gateway the gateway's options; the default lets everybody do everything
+ */
 export async function startGateway({
   limits = {},
   busLimits = {},
   config = "",
+  gateway: options,
 }: {
   limits?: Partial<GatewayLimits>;
   busLimits?: Partial<NatsBusLimits>;
   config?: string;
+  gateway?: unknown;
 } = {}): Promise<RunningGateway> {
   const nats = await NatsServer.start({ config });
   const { log, lines } = collectingLog();
-  const bus = new NatsBus({ name: "gateway", servers: [nats.url], log, limits: busLimits });
+  const bus = new NatsBus({
+    name: "gateway",
+    servers: [nats.url],
+    inboxPrefix,
+    log,
+    limits: busLimits,
+  });
   const stopping = new AbortController();
-  const gateway = new Gateway({ bus, log, signal: stopping.signal, limits });
+  const gateway = new Gateway({
+    ...gatewayParts(options),
+    bus,
+    log,
+    signal: stopping.signal,
+    limits,
+  });
   const server = createHttpServer(gateway.handler);
   gateway.attach(server);
   await new Promise<void>((resolve) => {

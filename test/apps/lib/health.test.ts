@@ -9,7 +9,7 @@ import type { Log } from "../../../apps/lib/log.ts";
 import { createHttpServer } from "../../../apps/lib/server.ts";
 import { createWebApp } from "../../../apps/web/app.ts";
 import { Gateway } from "../../../apps/ws/gateway.ts";
-import { collectingLog } from "../../support/gateway.ts";
+import { collectingLog, gatewayParts } from "../../support/gateway.ts";
 import { MemoryBus } from "../../support/memory-bus.ts";
 
 interface Parts {
@@ -26,7 +26,7 @@ interface Built {
 const services: Readonly<Record<string, (parts: Parts) => Built>> = {
   web: ({ log, signal }) => ({ handler: createWebApp({ site: [], log, signal }) }),
   add: (parts) => ({ handler: createAddApp(parts) }),
-  ws: (parts) => new Gateway(parts),
+  ws: (parts) => new Gateway({ ...gatewayParts(), ...parts }),
 };
 
 describe("the health of a service", () => {

@@ -223,6 +223,45 @@ describe("the NATS bus", () => {
     await server.signal("SIGCONT");
   });
 
+  it("carries headers and asks for answers, which come with theirs", async () => {
+    await using server = await NatsServer.start();
+    await using asking = open(server);
+    await using answering = open(server);
+    await Promise.all([connected(asking.bus), connected(answering.bus)]);
+    const { bus } = answering;
+    const subscription = bus.subscribe("question", (data, message) => {
+      assert.equal(message.subject, "question");
+      const text = `${Buffer.from(data).toString()} ${message.header("Who") ?? "?"}`;
+      const headers = { None: message.header("Absent") ?? "no" };
+      bus.send(message.reply ?? "?", bytes(text), { headers });
+    });
+    await subscription.confirmed;
+    const answer = await asking.bus.request("question", bytes("hello"), {
+      withinMs: 5_000,
+      headers: { Who: '{"user":"ü"}' },
+    });
+    assert.equal(Buffer.from(answer.data).toString(), 'hello {"user":"ü"}');
+    assert.deepEqual(
+      [answer.header("None"), answer.reply, answer.status],
+      ["no", undefined, undefined],
+    );
+  });
+
+  it("says at once that nobody answers, and gives up at the deadline when somebody does not", async () => {
+    await using server = await NatsServer.start();
+    await using opened = open(server);
+    await connected(opened.bus);
+    const ask = (withinMs: number) => opened.bus.request("question", bytes("x"), { withinMs });
+    await assert.rejects(ask(60_000), { code: "no_responders" });
+    await opened.bus.subscribe("question", () => undefined).confirmed;
+    await assert.rejects(ask(50), { code: "unavailable", message: /within 50 ms/ });
+    const long = ask(60_000);
+    await server.signal("SIGKILL");
+    await assert.rejects(long, { code: "unavailable" });
+    await eventually("the bus has noticed", () => !opened.bus.connected);
+    await assert.rejects(ask(60_000), { code: "unavailable" });
+  });
+
   it("refuses a message that is larger than the server takes", async () => {
     await using server = await NatsServer.start({ config: "max_payload: 1024" });
     await using opened = open(server);

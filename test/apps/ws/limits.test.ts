@@ -3,7 +3,6 @@ import { describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { totalBacklogBytes } from "../../../apps/ws/gateway.ts";
 import { eventually } from "../../support/eventually.ts";
 import { Client, startGateway } from "../../support/gateway.ts";
 import { RawSocket } from "../../support/raw-socket.ts";
@@ -172,13 +171,6 @@ describe("limits of the raw endpoint", () => {
     );
     assert.equal(reader.closed, undefined);
     await eventually("nothing waits", () => running.gateway.backlogBytes === 0);
-  });
-
-  it("takes a quarter of the instance's memory for what waits, 256 MiB when that is unknown", () => {
-    assert.equal(totalBacklogBytes("2048"), 512 * 1_048_576);
-    for (const unknown of [undefined, "", "0", "many"]) {
-      assert.equal(totalBacklogBytes(unknown), 256 * 1_048_576);
-    }
   });
 
   it("closes with 1009 after a frame over 64 KiB, and publishes none of it", async () => {

@@ -26,6 +26,8 @@ async function open() {
     websocket,
     socket,
     topic: "a",
+    mayPublish: true,
+    expiresAtMs: undefined,
     broker: new Broker(new MemoryBus(), { maxUnconfirmedBytes: 1_000 }),
     budget: new BacklogBudget(1_000_000),
     limits: defaultGatewayLimits,

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { createHttpServer } from "../../../apps/lib/server.ts";
 import { Gateway } from "../../../apps/ws/gateway.ts";
 import { eventually } from "../../support/eventually.ts";
-import { Client, collectingLog, startGateway } from "../../support/gateway.ts";
+import { Client, collectingLog, gatewayParts, startGateway } from "../../support/gateway.ts";
 import { MemoryBus } from "../../support/memory-bus.ts";
 import { handshake, RawSocket } from "../../support/raw-socket.ts";
 
@@ -112,9 +112,10 @@ describe("an upgrade", () => {
 
   it("is refused with 503 when the bus takes no subscription any more", async () => {
     const bus = new MemoryBus();
-    bus.closed = true;
     const { log } = collectingLog();
-    const gateway = new Gateway({ bus, log, signal: new AbortController().signal });
+    const { signal } = new AbortController();
+    const gateway = new Gateway({ ...gatewayParts(), bus, log, signal });
+    bus.closed = true;
     const server = createHttpServer(gateway.handler);
     gateway.attach(server);
     server.listen(0, "127.0.0.1");

@@ -1,0 +1,98 @@
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+
+/** What the gateway counts, in names of its own (`gateway_…`). */
+export class Metrics {
+  readonly connects: Counter<"transport">;
+  readonly disconnects: Counter<"transport" | "code">;
+  readonly refusals: Counter<"status">;
+  readonly published: Counter;
+  readonly incompletePresence: Counter;
+  readonly #commands: Counter<"method">;
+  readonly #errors: Counter<"code">;
+  readonly #recoveries: Counter<"recovered">;
+  readonly subscribeSeconds: Histogram;
+
+  /**
+   * @param live what is read when somebody asks: each becomes a gauge
+   */
+  constructor(
+    registry: Registry,
+    live: Readonly<Record<string, readonly [help: string, () => number]>>,
+  ) {
+    const registers = [registry];
+    this.connects = new Counter({
+      name: "gateway_connects_total",
+      help: "Websockets that were opened",
+      labelNames: ["transport"],
+      registers,
+    });
+    this.disconnects = new Counter({
+      name: "gateway_disconnects_total",
+      help: "Websockets that have ended; code is that of the gateway's close, or 0 when the peer ended it",
+      labelNames: ["transport", "code"],
+      registers,
+    });
+    this.refusals = new Counter({
+      name: "gateway_refused_upgrades_total",
+      help: "Upgrades that were not granted",
+      labelNames: ["status"],
+      registers,
+    });
+    this.published = new Counter({
+      name: "gateway_publications_total",
+      help: "Publications that clients made and NATS took",
+      registers,
+    });
+    this.incompletePresence = new Counter({
+      name: "gateway_incomplete_presence_total",
+      help: "Questions for presence that some gateway did not answer in time",
+      registers,
+    });
+    this.#commands = new Counter({
+      name: "gateway_commands_total",
+      help: "Commands of clients",
+      labelNames: ["method"],
+      registers,
+    });
+    this.#errors = new Counter({
+      name: "gateway_command_errors_total",
+      help: "Commands that were answered with an error",
+      labelNames: ["code"],
+      registers,
+    });
+    this.#recoveries = new Counter({
+      name: "gateway_recoveries_total",
+      help: "Subscriptions that asked to recover",
+      labelNames: ["recovered"],
+      registers,
+    });
+    this.subscribeSeconds = new Histogram({
+      name: "gateway_subscribe_seconds",
+      help: "From a subscribe command to its answer",
+      buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 5],
+      registers,
+    });
+    for (const [name, [help, value]] of Object.entries(live)) {
+      new Gauge({
+        name: `gateway_${name}`,
+        help,
+        registers,
+        collect() {
+          this.set(value());
+        },
+      });
+    }
+  }
+
+  command(method: string): void {
+    this.#commands.inc({ method });
+  }
+
+  error(code: number): void {
+    this.#errors.inc({ code });
+  }
+
+  recovery(recovered: boolean): void {
+    this.#recoveries.inc({ recovered: String(recovered) });
+  }
+}

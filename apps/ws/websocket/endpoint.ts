@@ -1,0 +1,193 @@
+import { randomUUID } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
+import type { Duplex } from "node:stream";
+import type { WebSocket } from "ws";
+import { type Bus, BusError } from "../../lib/bus.ts";
+import { userFromHeader } from "../admission.ts";
+import type { Tokens } from "../auth/deferred-tokens.ts";
+import type { ChannelRules } from "../channel/rules.ts";
+import type { GatewayConfig } from "../config/options.ts";
+import { Deadlines } from "../deadlines.ts";
+import { Hub } from "../hub.ts";
+import type { Metrics } from "../metrics.ts";
+import { Outbox } from "../outbox.ts";
+import type { Closing, PeerLimits } from "../peer.ts";
+import { JoinLeave, type JoinLeaveEvent } from "../presence/join-leave.ts";
+import { LocalPresence } from "../presence/local-presence.ts";
+import { PresenceService } from "../presence/presence.ts";
+import { disconnects } from "../protocol/codes.ts";
+import { Session } from "../protocol/session.ts";
+import { lifetimeMs } from "../raw-connection.ts";
+import type { Shared } from "../raw-endpoint.ts";
+import type { Closable } from "../waves.ts";
+import { Connection } from "./connection.ts";
+import { Registry } from "./registry.ts";
+
+export interface ProtocolLimits extends PeerLimits {
+  readonly subscribeMs: number;
+  readonly publishMs: number;
+  /** No connection lasts longer; some end sooner, by up to an eleventh. */
+  readonly maxAgeMs: number;
+}
+
+/** What all connections of the protocol share. */
+export interface Gate {
+  readonly shared: Shared;
+  readonly events: Hub<JoinLeaveEvent>;
+  readonly outbox: Outbox;
+  readonly deadlines: Deadlines;
+  readonly tokens: Tokens;
+  readonly presence: PresenceService;
+  readonly present: LocalPresence;
+  readonly joinLeave: JoinLeave;
+  readonly registry: Registry<Connection>;
+  readonly metrics: Metrics;
+  readonly limits: ProtocolLimits;
+  /** How many publications one recovery brings at most. */
+  readonly recoverMax: number;
+  /** Whether who recovers the channel gets its latest publication only. */
+  readonly isCache: (channel: string) => boolean;
+  readonly complain: (error: unknown, what: string) => void;
+  readonly closed: (connection: Connection, closing: Closing | undefined, openMs: number) => void;
+}
+
+export interface ProtocolEndpointOptions {
+  readonly bus: Bus;
+  readonly config: GatewayConfig;
+  readonly rules: ChannelRules;
+  readonly tokens: Tokens;
+  readonly shared: Shared;
+  readonly limits: ProtocolLimits;
+  readonly metrics: Metrics;
+  readonly gatewayId: string;
+  readonly version: string;
+}
+
+/** Everybody who speaks the protocol with this gateway. */
+export class ProtocolEndpoint {
+  readonly #options: ProtocolEndpointOptions;
+  readonly #gate: Gate;
+  readonly #connections = new Set<Connection>();
+  #complainedAt = Number.NEGATIVE_INFINITY;
+  #onEmpty: () => void = () => undefined;
+
+  constructor(options: ProtocolEndpointOptions) {
+    this.#options = options;
+    const { bus, config, rules, shared, gatewayId } = options;
+    const { log } = shared;
+    const { client } = config;
+    const present = new LocalPresence();
+    const joinLeave = new JoinLeave({ bus });
+    this.#gate = {
+      shared,
+      events: new Hub<JoinLeaveEvent>({
+        subscribe: (channel, { onMessage }) => joinLeave.subscribe(channel, onMessage),
+      }),
+      outbox: new Outbox(),
+      deadlines: new Deadlines(),
+      tokens: options.tokens,
+      present,
+      presence: new PresenceService({
+        bus,
+        gatewayId,
+        log,
+        local: (channel) => present.of(channel),
+      }),
+      joinLeave,
+      registry: new Registry(bus, {
+        limit: client.user_connection_limit,
+        single: client.subscribe_to_user_personal_channel.single_connection,
+      }),
+      metrics: options.metrics,
+      limits: options.limits,
+      recoverMax: client.recovery_max_publication_limit,
+      isCache: (channel) => rules.options(channel)?.force_recovery_mode === "cache",
+      complain: (error, what) => {
+        this.#complain(error, what);
+      },
+      closed: (connection, closing, openMs) => {
+        this.#closed(connection, closing, openMs);
+      },
+    };
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Takes over a websocket that has just been opened. */
+  open(websocket: WebSocket, socket: Duplex, headers: IncomingHttpHeaders): void {
+    const { config, rules, version, limits } = this.#options;
+    const user = userFromHeader(headers, config.client.user_id_http_header);
+    const now = performance.now();
+    const session = new Session({
+      config,
+      rules,
+      client: randomUUID(),
+      version,
+      now,
+      timeOrigin: Date.now() - now,
+      random: Math.random(),
+      ...(user === undefined ? {} : { user }),
+    });
+    const endAt = now + lifetimeMs(limits.maxAgeMs);
+    this.#connections.add(
+      new Connection({
+        websocket,
+        socket,
+        session,
+        gate: this.#gate,
+        endAt: Number.isFinite(endAt) ? endAt : undefined,
+      }),
+    );
+  }
+
+  /** Every connection, to close it as the endpoint does when it stops. */
+  get closable(): readonly Closable[] {
+    return [...this.#connections].map((connection) => ({
+      close: (graceMs) => {
+        connection.close(disconnects.shutdown, graceMs);
+      },
+    }));
+  }
+
+  closeAll(closing: Closing, graceMs: number): void {
+    for (const connection of [...this.#connections]) connection.close(closing, graceMs);
+  }
+
+  /** Resolves when the last connection has gone; they are closed by somebody else. */
+  async stop(): Promise<void> {
+    if (this.#connections.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onEmpty = resolve;
+      });
+    }
+    const { presence, deadlines, registry } = this.#gate;
+    presence.stop();
+    deadlines.stop();
+    registry.stop();
+  }
+
+  #closed(connection: Connection, closing: Closing | undefined, openMs: number): void {
+    const { log } = this.#options.shared;
+    this.#connections.delete(connection);
+    const { user, client } = connection.session;
+    const code = closing?.code ?? 0;
+    this.#gate.metrics.disconnects.inc({ transport: "websocket", code });
+    const data = { client, user, code, reason: closing?.reason, openMs: Math.round(openMs) };
+    log.info(data, "client disconnected");
+    if (this.#connections.size === 0) this.#onEmpty();
+  }
+
+  /** What clients are answered with 100 for; one line per second tells enough. */
+  #complain(error: unknown, what: string): void {
+    if (!(error instanceof BusError)) {
+      this.#options.shared.log.error({ err: error }, `bug: ${what}`);
+      return;
+    }
+    const now = performance.now();
+    if (now - this.#complainedAt < 1_000) return;
+    this.#complainedAt = now;
+    this.#options.shared.log.warn({ reason: error.message }, what);
+  }
+}
