@@ -136,9 +136,13 @@ const ws = new FlexibleService(
     scaling: settings.ws.scaling,
     machine: settings.ws.machine,
     network: { name: network.networkName, subnetwork: network.flexSubnetName },
-    // Also when a stack says nothing: an image cannot bring options of its own then, as one beside the
-    // other ends the gateway's start.
-    env: { NATS_URL: nats.url, WS_CONFIG: gatewayConfigText(gateway, project) },
+    env: {
+      NATS_URL: nats.url,
+      NATS_REPLICAS: String(settings.nats.zones.length),
+      // Also when a stack says nothing: an image cannot bring options of its own then, since the gateway
+      // does not start with two.
+      WS_CONFIG: gatewayConfigText(gateway, project),
+    },
     secrets: { NATS_SEED_SECRET: nats.seedSecretId("ws") },
     readableSecrets: gatewaySecrets.ids,
   },
