@@ -188,7 +188,7 @@ const client = object({
   stale_close_delay: duration(1, 3_600_000).prefault("10s"),
   channel_limit: whole(1, 100_000).default(128),
   queue_max_size: whole(1_024, 1_073_741_824).default(1_048_576),
-  channel_position_check_delay: duration(100, dayMs, { orNone: true }).prefault("40s"),
+  channel_position_check_delay: duration(100, dayMs).prefault("40s"),
   channel_position_max_time_lag: duration(1, dayMs, { orNone: true }).prefault("0s"),
   connection_limit: whole(0, 10_000_000).optional(),
   user_connection_limit: whole(0, 10_000_000).default(0),

@@ -470,6 +470,7 @@ describe("wrong options", () => {
   const alone: [string, unknown][] = [
     ["client.history_max_publication_limit", 0],
     ["client.max_connection_age", "25h"],
+    ["client.channel_position_check_delay", "0s"],
     ["client.user_id_http_header", "X User"],
     ["client.allowed_origins[0]", "example.com"],
     ["client.allowed_origins[0]", "https://example.com/"],
