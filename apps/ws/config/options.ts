@@ -2,7 +2,7 @@
  * The gateway's options. Names and defaults are those of the Centrifuge family's server, so that its
  * documentation and people's configurations carry over.
  */
-import type { z } from "zod";
+import type * as z from "zod";
 import { nearest } from "./nearest.ts";
 import { schema, usualMemoryBytes } from "./schema.ts";
 import type { GatewayConfig, SecretReference } from "./types.ts";
