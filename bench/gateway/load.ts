@@ -1,0 +1,382 @@
+/**
+ * The clients and publishers of the benchmark, in a process of their own. The parent sends one order at
+ * a time over IPC and gets its answer, or why it failed: a message that is missing, twice or out of order
+ * is a failure, not a number.
+ */
+import { setTimeout as wait } from "node:timers/promises";
+import { connect, type NatsConnection } from "nats";
+import { topicSubject } from "../../apps/lib/topic-subject.ts";
+import {
+  CentrifugeClient,
+  type Client,
+  type Dialect,
+  type Position,
+  SocketIoClient,
+  Tally,
+} from "./clients.ts";
+
+export type Order =
+  /** Connects clients and subscribes them to the channels in turn, so many at a time. */
+  | {
+      readonly do: "open";
+      readonly port: number;
+      readonly natsUrl: string;
+      readonly dialect: Dialect;
+      readonly count: number;
+      readonly channels: readonly string[];
+      readonly atATime: number;
+      /** Each client recovers from where it was before the last `close`. */
+      readonly recover?: boolean;
+    }
+  | { readonly do: "close" }
+  /** Publishes bursts to the one channel, each when the one before has reached everybody. */
+  | { readonly do: "bursts"; readonly bursts: number; readonly size: number }
+  /** Publishes to all channels in turn, at that rate. */
+  | { readonly do: "pace"; readonly perSecond: number; readonly seconds: number }
+  /** Every client publishes on its own channel and waits for its message, so many times. */
+  | { readonly do: "round-trips"; readonly times: number }
+  /** Publishes into every channel and waits until the stream has it. */
+  | { readonly do: "store"; readonly perChannel: number }
+  /** Looks at what the clients have recovered. */
+  | { readonly do: "verify"; readonly perChannel: number }
+  /** From a client on one gateway to a client on another, beside NATS alone. */
+  | {
+      readonly do: "across";
+      readonly natsUrl: string;
+      readonly from: number;
+      readonly to: number;
+      readonly channel: string;
+      readonly times: number;
+      readonly perSecond: number;
+    };
+
+export interface Done {
+  readonly tookMs: number;
+  /** Milliseconds that single messages took, where the order asks for it. */
+  readonly latenciesMs: readonly number[];
+  readonly natsLatenciesMs: readonly number[];
+}
+
+const payloadBytes = 128;
+/** One client in so many looks at the content of all that it receives. */
+const oneIn = 50;
+
+let nats: NatsConnection | undefined;
+let dialect: Dialect = "centrifuge";
+let channels: readonly string[] = [];
+let clients: Client[] = [];
+let positions: (Position | undefined)[] = [];
+let tally = new Tally();
+/** How many publications each channel has had; numbers begin with 1,000,000 so that all are as long. */
+const published = new Map<string, number>();
+const encoder = new TextEncoder();
+
+/** JSON of 128 bytes. */
+function dataText(n: number): string {
+  const text = `{"n":${n},"pad":""}`;
+  return `${text.slice(0, -2)}${"x".repeat(payloadBytes - text.length)}"}`;
+}
+
+function numberIn(message: string): number {
+  return Number(/"n":(\d+)/.exec(message)?.[1]);
+}
+
+function nextNumber(channel: string): number {
+  const n = (published.get(channel) ?? 1_000_000) + 1;
+  published.set(channel, n);
+  return n;
+}
+
+/** What a service publishes on NATS so that it reaches the channel; with Socket.IO, what its adapter does. */
+function publication(channel: string): { subject: string; payload: Uint8Array } {
+  const data = dataText(nextNumber(channel));
+  if (dialect === "centrifuge") {
+    return { subject: topicSubject(channel), payload: encoder.encode(data) };
+  }
+  const text =
+    `{"fromUid":"load","packet":{"type":2,"data":["message",${data}],"nsp":"/"},` +
+    `"opts":{"rooms":[${JSON.stringify(channel)}],"except":[],"flags":{}}}`;
+  return { subject: "socketIO./", payload: encoder.encode(text) };
+}
+
+function publish(channel: string): void {
+  const { subject, payload } = publication(channel);
+  connected().publish(subject, payload);
+}
+
+function connected(): NatsConnection {
+  if (nats === undefined) throw new Error("there is no connection to NATS yet");
+  return nats;
+}
+
+/** Fails when a client misses a message, or gets one twice or out of order. */
+function checkOrder(client: Client): void {
+  let last = published.get(client.channel) ?? 1_000_000;
+  client.onPublication = (message) => {
+    const n = numberIn(message.toString());
+    if (n !== last + 1) throw new Error(`${client.channel}: ${n} came after ${last}`);
+    last = n;
+  };
+}
+
+function newClient(
+  port: number,
+  index: number,
+  since: Position | undefined,
+): CentrifugeClient | SocketIoClient {
+  const channel = channels[index % channels.length] ?? "";
+  return dialect === "centrifuge"
+    ? new CentrifugeClient(port, channel, tally, since)
+    : new SocketIoClient(port, channel, tally);
+}
+
+async function open(order: Order & { do: "open" }): Promise<number> {
+  nats ??= await connect({ servers: order.natsUrl });
+  ({ dialect, channels } = order);
+  clients = [];
+  tally = new Tally();
+  const since = order.recover === true ? positions : [];
+  const begin = performance.now();
+  let next = 0;
+  const openOneAfterTheOther = async (): Promise<void> => {
+    while (next < order.count) {
+      const index = next;
+      next += 1;
+      const client = newClient(order.port, index, since[index]);
+      clients[index] = client;
+      await client.ready();
+      if (index % oneIn === 0 && order.recover !== true) checkOrder(client);
+    }
+  };
+  await Promise.all(Array.from({ length: order.atATime }, openOneAfterTheOther));
+  return performance.now() - begin;
+}
+
+interface SubscribeReply {
+  readonly subscribe: {
+    readonly epoch?: string;
+    readonly offset?: number;
+    readonly recovered?: boolean;
+    readonly publications?: readonly { readonly offset: number; readonly data: { n: number } }[];
+  };
+}
+
+function replyTo(client: Client | undefined): SubscribeReply["subscribe"] {
+  if (!(client instanceof CentrifugeClient)) throw new Error("this client cannot recover");
+  return (JSON.parse(client.reply.toString()) as SubscribeReply).subscribe;
+}
+
+/** Ends all connections; where the channel has a history, remembers what the clients have seen. */
+function close(): void {
+  positions = clients.map((client) => {
+    if (!(client instanceof CentrifugeClient)) return undefined;
+    const { epoch, offset = 0, publications } = replyTo(client);
+    if (epoch === undefined) return undefined;
+    return { epoch, offset: publications?.at(-1)?.offset ?? offset };
+  });
+  for (const client of clients) client.close();
+  clients = [];
+}
+
+function verify(perChannel: number): void {
+  clients.forEach((client, index) => {
+    const reply = replyTo(client);
+    const found = reply.publications ?? [];
+    const since = positions[index];
+    const begin = (published.get(client.channel) ?? 0) - perChannel;
+    const whole =
+      reply.recovered === true &&
+      since !== undefined &&
+      found.length === perChannel &&
+      found.every(
+        ({ offset, data }, at) => offset === since.offset + at + 1 && data.n === begin + at + 1,
+      );
+    if (!whole) {
+      const text = JSON.stringify(reply).slice(0, 300);
+      throw new Error(`client ${index} on ${client.channel} did not recover all: ${text}`);
+    }
+  });
+}
+
+async function noMoreThan(expected: number): Promise<void> {
+  await wait(50);
+  const surplus = tally.publications - expected;
+  if (surplus > 0) throw new Error(`${surplus} publications came twice`);
+}
+
+async function bursts(count: number, size: number): Promise<number> {
+  const [channel = ""] = channels;
+  const begin = performance.now();
+  let expected = tally.publications;
+  for (let burst = 0; burst < count; burst += 1) {
+    expected += size * clients.length;
+    for (let index = 0; index < size; index += 1) publish(channel);
+    await tally.reach(expected);
+  }
+  const tookMs = performance.now() - begin;
+  await noMoreThan(expected);
+  return tookMs;
+}
+
+async function pace(perSecond: number, seconds: number): Promise<number> {
+  const total = perSecond * seconds;
+  const perPublication = clients.length / channels.length;
+  const expected = tally.publications + total * perPublication;
+  const begin = performance.now();
+  let sent = 0;
+  while (sent < total) {
+    const due = Math.min(total, ((performance.now() - begin) * perSecond) / 1_000);
+    for (; sent < due; sent += 1) publish(channels[sent % channels.length] ?? "");
+    await wait(1);
+  }
+  await tally.reach(expected);
+  const tookMs = performance.now() - begin;
+  await noMoreThan(expected);
+  return tookMs;
+}
+
+async function roundTrips(times: number): Promise<Done> {
+  const latenciesMs: number[] = [];
+  const replies = tally.replies + clients.length * times;
+  const begin = performance.now();
+  await Promise.all(
+    clients.map(
+      (client) =>
+        new Promise<void>((resolve, reject) => {
+          let left = times;
+          let sentAt = 0;
+          let n = 0;
+          const next = (): void => {
+            n = nextNumber(client.channel);
+            sentAt = performance.now();
+            client.publish(dataText(n));
+          };
+          client.onPublication = (message) => {
+            if (numberIn(message.toString()) !== n)
+              reject(new Error("not the client's own message"));
+            latenciesMs.push(performance.now() - sentAt);
+            left -= 1;
+            if (left > 0) next();
+            else resolve();
+          };
+          next();
+        }),
+    ),
+  );
+  const tookMs = performance.now() - begin;
+  await wait(100);
+  if (tally.replies !== replies) throw new Error(`${replies - tally.replies} replies are missing`);
+  return { tookMs, latenciesMs, natsLatenciesMs: [] };
+}
+
+async function store(perChannel: number): Promise<void> {
+  const stream = connected().jetstream();
+  for (const channel of channels) {
+    // One connection keeps the order.
+    await Promise.all(
+      Array.from({ length: perChannel }, () => {
+        const { subject, payload } = publication(channel);
+        return stream.publish(subject, payload);
+      }),
+    );
+  }
+}
+
+async function across(order: Order & { do: "across" }): Promise<Done> {
+  const [publisher, receiver] = await Promise.all([
+    connect({ servers: order.natsUrl }),
+    connect({ servers: order.natsUrl }),
+  ]);
+  const from = new CentrifugeClient(order.from, `${order.channel}.other`, new Tally());
+  const to = new CentrifugeClient(order.to, order.channel, new Tally());
+  const latenciesMs: number[] = [];
+  const natsLatenciesMs: number[] = [];
+  try {
+    await Promise.all([from.ready(), to.ready()]);
+    const publishOn = { protocol: new Map<number, number>(), nats: new Map<number, number>() };
+    let last = 0;
+    let allHere: () => void = () => undefined;
+    const arrived = (sentAt: number | undefined, latencies: number[]): void => {
+      if (sentAt === undefined) throw new Error("a message came that nobody had sent");
+      latencies.push(performance.now() - sentAt);
+      if (latenciesMs.length + natsLatenciesMs.length === 2 * order.times) allHere();
+    };
+    to.onPublication = (message) => {
+      const n = numberIn(message.toString());
+      if (n !== last + 1) throw new Error(`${n} came after ${last}`);
+      last = n;
+      arrived(publishOn.protocol.get(n), latenciesMs);
+    };
+    receiver.subscribe("bench.bare", {
+      callback: (_error, { data }) => {
+        arrived(publishOn.nats.get(numberIn(Buffer.from(data).toString())), natsLatenciesMs);
+      },
+    });
+    await receiver.flush();
+    const begin = performance.now();
+    const everything = new Promise<void>((resolve, reject) => {
+      allHere = resolve;
+      setTimeout(() => {
+        reject(new Error("messages did not arrive on the other gateway"));
+      }, 60_000).unref();
+    });
+    for (let n = 1; n <= order.times; n += 1) {
+      // Half an interval apart, so that neither waits for the other.
+      const due = begin + (n * 1_000) / order.perSecond;
+      await until(due);
+      publishOn.protocol.set(n, performance.now());
+      from.publish(dataText(n));
+      await until(due + 500 / order.perSecond);
+      publishOn.nats.set(n, performance.now());
+      publisher.publish("bench.bare", encoder.encode(dataText(n)));
+    }
+    await everything;
+    return { tookMs: performance.now() - begin, latenciesMs, natsLatenciesMs };
+  } finally {
+    from.close();
+    to.close();
+    await Promise.all([publisher.close(), receiver.close()]);
+  }
+}
+
+/** Timers are a millisecond late; the rest is waited for turn by turn. */
+async function until(time: number): Promise<void> {
+  const left = time - performance.now();
+  if (left > 2) await wait(left - 2);
+  while (performance.now() < time) await new Promise((resolve) => setImmediate(resolve));
+}
+
+async function obey(order: Order): Promise<Done> {
+  const done = (tookMs = 0): Done => ({ tookMs, latenciesMs: [], natsLatenciesMs: [] });
+  switch (order.do) {
+    case "open":
+      return done(await open(order));
+    case "close":
+      close();
+      return done();
+    case "bursts":
+      return done(await bursts(order.bursts, order.size));
+    case "pace":
+      return done(await pace(order.perSecond, order.seconds));
+    case "round-trips":
+      return roundTrips(order.times);
+    case "store":
+      await store(order.perChannel);
+      return done();
+    case "verify":
+      verify(order.perChannel);
+      return done();
+    case "across":
+      return across(order);
+  }
+}
+
+process.on("message", (order: Order) => {
+  obey(order).then(
+    (done) => process.send?.(done),
+    (error: unknown) => {
+      // The parent sees the process end, and the reason on standard error.
+      throw error;
+    },
+  );
+});
