@@ -3,8 +3,8 @@ import { NatsBus } from "../../apps/lib/nats-bus.ts";
 import type { ClientInfo } from "../../apps/ws/presence/client-info.ts";
 import type { MembersLimits } from "../../apps/ws/presence/members.ts";
 import { type PresenceLimits, PresenceService } from "../../apps/ws/presence/presence.ts";
+import { collectingLog } from "./collecting-log.ts";
 import { eventually } from "./eventually.ts";
-import { collectingLog } from "./gateway.ts";
 import { ServiceProcess } from "./process.ts";
 
 export type Limits = Partial<PresenceLimits & MembersLimits>;

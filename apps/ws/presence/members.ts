@@ -176,7 +176,6 @@ export class Members {
   /** There is a connection: everyone is asked who is there. */
   #begin(): void {
     this.#lose();
-    this.#intervalsConnected = 0;
     const connection = this.#connection;
     this.#send(everyone, { type: "hello", gateway: this.#id });
     this.#settling = setTimeout(() => {
@@ -196,6 +195,7 @@ export class Members {
   /** There is no connection: the others may come and go unheard. */
   #lose(): void {
     this.#connection += 1;
+    this.#intervalsConnected = 0;
     clearTimeout(this.#settling);
     if (this.#settled) this.#whenSettled = Promise.withResolvers();
     this.#settled = false;

@@ -202,6 +202,42 @@ describe("presence", () => {
     assert.deepEqual([ids(frozen), frozen.complete], [new Set([own]), false]);
   });
 
+  it("of a lone gateway is not complete when the connection breaks before NATS has answered", async () => {
+    await using server = await NatsServer.start();
+    await using a = await PresenceGateway.start(server, patient);
+    await server.signal("SIGSTOP");
+    const asked = a.service.ask("a");
+    await server.signal("SIGKILL");
+    assert.deepEqual(await asked, { clients: new Map(), complete: false });
+  });
+
+  it("forgets no gateway because the own connection breaks", async () => {
+    await using server = await NatsServer.start();
+    const limits = { ...patient, helloIntervalMs: 20 };
+    await using a = await PresenceGateway.start(server, limits);
+    await using b = await PresenceGateway.start(server, limits);
+    await server.signal("SIGSTOP");
+    const asked = a.service.ask("a");
+    await server.signal("SIGKILL");
+    assert.equal((await asked).complete, false);
+    assert.deepEqual(a.service.members.others, [b.id]);
+  });
+
+  it("holds the own clients as they are when it is answered", async () => {
+    await using server = await NatsServer.start();
+    await using a = await PresenceGateway.start(server, patient);
+    const leaves = a.add("a");
+    let comes: string | undefined;
+    await using other = await impostor(server, () => {
+      a.clients("a").delete(leaves);
+      comes = a.add("a");
+      return { clients: [], complete: true };
+    });
+    await other.hello();
+    await a.knows(1);
+    assert.deepEqual([...ids(await a.service.ask("a"))], [comes]);
+  });
+
   it("is never complete without a gateway that lives, while NATS restarts", async () => {
     await using server = await NatsServer.start();
     await using gate = await Gate.to(`127.0.0.1:${server.port}`);
