@@ -11,8 +11,6 @@ import type { Sender } from "../outbox.ts";
 import { type Closing, Peer } from "../peer.ts";
 import type { JoinLeaveEvent } from "../presence/join-leave.ts";
 import { disconnects, errors } from "../protocol/codes.ts";
-import { decodeFrame, encodeClientInfo, encodePush, encodeReply } from "../protocol/json.ts";
-import type { ClientInfo } from "../protocol/messages.ts";
 import type {
   Effect,
   HistoryOutcome,
@@ -20,8 +18,10 @@ import type {
   SubscribeEffect,
   SubscribeOutcome,
 } from "../protocol/effects.ts";
+import { decodeFrame, encodePush, encodeReply } from "../protocol/json.ts";
+import type { ClientInfo } from "../protocol/messages.ts";
 import type { Session } from "../protocol/session.ts";
-import { eventEncoding, publicationEncoding, publicationText } from "./encodings.ts";
+import { eventEncoding, publicationEncoding, publicationText, publisherText } from "./encodings.ts";
 import type { Gate } from "./endpoint.ts";
 import { selectHistory } from "./select-history.ts";
 
@@ -315,7 +315,7 @@ export class Connection implements Subscriber, Sender, Timed {
   }: Extract<Effect, { kind: "publish" }>): Promise<void> {
     try {
       await this.#gate.shared.broker.publishFor(channel, Buffer.from(data), {
-        info: encodeClientInfo(info),
+        info: publisherText(info),
         withinMs: this.#gate.limits.publishMs,
       });
     } catch (error) {

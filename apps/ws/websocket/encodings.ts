@@ -1,6 +1,7 @@
 import type { ChannelMessage } from "../channel-message.ts";
 import { textFrame } from "../frame.ts";
 import type { Encoding } from "../hub.ts";
+import { type ClientInfo, decodeClientInfo, parseJson } from "../presence/client-info.ts";
 import type { JoinLeaveEvent } from "../presence/join-leave.ts";
 import {
   encodePublication,
@@ -8,16 +9,27 @@ import {
   encodePush,
   publicationData,
 } from "../protocol/json.ts";
+import type { PublicationText } from "../protocol/messages.ts";
+
+/** Who publishes, as a header of the message says it: what is JSON in it stays text. */
+export function publisherText({ user, client, conn_info, chan_info }: ClientInfo): string {
+  return JSON.stringify({ user, client, conn_info, chan_info });
+}
 
 /**
  * A publication's JSON, which goes into pushes, recoveries and histories alike. It is made once, however
  * many get it.
  */
-export function publicationText(message: ChannelMessage): string {
-  message.encoded ??= encodePublication({
-    data: publicationData(message.data),
-    ...(message.offset === undefined ? {} : { offset: message.offset }),
-    ...(message.info === undefined ? {} : { info: message.info }),
+export function publicationText(message: ChannelMessage): PublicationText {
+  if (message.encoded !== undefined) return message.encoded;
+  const { data, offset } = message;
+  // Whoever may publish on NATS may write any header; what is no client is left out.
+  const info =
+    message.info === undefined ? undefined : decodeClientInfo(parseJson(Buffer.from(message.info)));
+  message.encoded = encodePublication({
+    data: publicationData(data),
+    ...(offset === undefined ? {} : { offset }),
+    ...(info === undefined ? {} : { info }),
   });
   return message.encoded;
 }
@@ -28,6 +40,8 @@ export const publicationEncoding: Encoding<ChannelMessage> = {
 };
 
 export const eventEncoding: Encoding<JoinLeaveEvent> = {
-  encode: ({ type, info }, channel) =>
-    textFrame(Buffer.from(encodePush({ channel, [type]: { info } }))),
+  encode: ({ type, info }, channel) => {
+    const push = type === "join" ? { channel, join: { info } } : { channel, leave: { info } };
+    return textFrame(Buffer.from(encodePush(push)));
+  },
 };

@@ -81,7 +81,10 @@ export class ProtocolEndpoint {
     this.#gate = {
       shared,
       events: new Hub<JoinLeaveEvent>({
-        subscribe: (channel, { onMessage }) => joinLeave.subscribe(channel, onMessage),
+        subscribe: (channel, listener) =>
+          joinLeave.subscribe(channel, (event) => {
+            listener.onMessage(event);
+          }),
       }),
       outbox: new Outbox(),
       deadlines: new Deadlines(),
