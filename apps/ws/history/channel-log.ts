@@ -199,6 +199,11 @@ export class ChannelLog {
     return seen.map(({ message }) => message);
   }
 
+  /** False while it is being found out what was missed; then positions and snapshots are not right. */
+  get following(): boolean {
+    return this.#settling === undefined;
+  }
+
   get position(): ChannelPosition {
     return { offset: this.#tip?.offset ?? 0, epoch: this.#epoch };
   }
