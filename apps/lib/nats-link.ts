@@ -138,7 +138,8 @@ export class NatsLink {
             answer.resolve(new LinkMessage(message));
           },
           (error: unknown) => {
-            fail(requestError(error, subject, withinMs));
+            // The client says of a request on a connection that ended that its time is over.
+            fail(this.alive ? requestError(error, subject, withinMs) : error);
           },
         );
       return await answer.promise;

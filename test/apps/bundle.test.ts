@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { apps } from "../../components/lib/apps.ts";
 import { bundleApp, writeBundle } from "../../components/lib/bundle.ts";
-import { Client } from "../support/gateway.ts";
+import { Client, openGateway } from "../support/gateway.ts";
 import { NatsServer } from "../support/nats.ts";
 import { ServiceProcess } from "../support/process.ts";
 
@@ -44,7 +44,7 @@ describe("what is deployed of the apps", () => {
   it("works by itself: a result of add reaches a websocket of ws", async () => {
     await using nats = await NatsServer.start();
     await using add = start("add", { NATS_URL: nats.url });
-    await using ws = start("ws", { NATS_URL: nats.url });
+    await using ws = start("ws", { NATS_URL: nats.url, ...openGateway });
     const client = await Client.open(`${(await ws.ready()).replace("http", "ws")}/ws/add`);
     const response = await fetch(`${await add.ready()}/api/add/sum`, {
       method: "POST",

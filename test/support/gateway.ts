@@ -25,6 +25,11 @@ export function collectingLog(): { log: ReturnType<typeof createLog>; lines: str
   return { log, lines };
 }
 
+/** The environment of a gateway that lets everybody do everything. */
+export const openGateway: Readonly<Record<string, string>> = {
+  WS_CONFIG: JSON.stringify({ client: { insecure: true } }),
+};
+
 /** What a gateway is made of according to its options; the default lets everybody do everything. */
 export function gatewayParts(
   options: unknown = { client: { insecure: true } },
@@ -47,6 +52,8 @@ export interface RunningGateway extends AsyncDisposable {
   readonly bus: NatsBus;
   readonly nats: NatsServer;
   readonly publisher: NatsConnection;
+  /** What was published on channels without a namespace, whoever did. */
+  readonly published: readonly string[];
   readonly port: number;
   readonly lines: readonly string[];
   url(topic: string): string;
@@ -91,12 +98,20 @@ export async function startGateway({
   });
   const { port } = server.address() as AddressInfo;
   const publisher = await connect({ servers: nats.url, reconnectTimeWait: 50 });
+  const published: string[] = [];
+  publisher.subscribe("t.>", {
+    callback: (_error, message) => {
+      published.push(message.string());
+    },
+  });
+  await publisher.flush();
   await eventually("the gateway is connected to NATS", () => bus.connected);
   return {
     gateway,
     bus,
     nats,
     publisher,
+    published,
     port,
     lines,
     url: (topic) => `ws://127.0.0.1:${port}/ws/${topic}`,

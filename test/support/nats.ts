@@ -128,6 +128,11 @@ export class NatsServer implements AsyncDisposable {
     return connections.flatMap((connection) => connection.subscriptions_list ?? []).sort();
   }
 
+  /** Those of them that belong to channels; gateways have some of their own. */
+  async channelSubjects(): Promise<string[]> {
+    return (await this.subjects()).filter((subject) => !/^(g\.|_INBOX|t\.>)/.test(subject));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.signal("SIGKILL");
     await rm(this.#folder, { recursive: true, force: true });

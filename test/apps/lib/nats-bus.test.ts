@@ -255,9 +255,9 @@ describe("the NATS bus", () => {
     await assert.rejects(ask(60_000), { code: "no_responders" });
     await opened.bus.subscribe("question", () => undefined).confirmed;
     await assert.rejects(ask(50), { code: "unavailable", message: /within 50 ms/ });
-    const long = ask(60_000);
+    const broken = assert.rejects(ask(60_000), { code: "unavailable" });
     await server.signal("SIGKILL");
-    await assert.rejects(long, { code: "unavailable" });
+    await broken;
     await eventually("the bus has noticed", () => !opened.bus.connected);
     await assert.rejects(ask(60_000), { code: "unavailable" });
   });

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { connect } from "nats";
 import { WebSocket } from "ws";
 import { eventually } from "../../support/eventually.ts";
+import { openGateway } from "../../support/gateway.ts";
 import { NatsServer } from "../../support/nats.ts";
 import { ServiceProcess } from "../../support/process.ts";
 
@@ -12,7 +13,10 @@ const messageCount = 1_000;
 describe("the gateway as a process", () => {
   it("delivers 1,000 messages to each of 1,000 clients in order, with none lost", async () => {
     await using nats = await NatsServer.start();
-    await using service = new ServiceProcess("apps/ws/main.ts", { NATS_URL: nats.url });
+    await using service = new ServiceProcess("apps/ws/main.ts", {
+      NATS_URL: nats.url,
+      ...openGateway,
+    });
     const url = `${(await service.ready()).replace("http", "ws")}/ws/everyone`;
     const publisher = await connect({ servers: nats.url });
 
@@ -36,7 +40,7 @@ describe("the gateway as a process", () => {
         return websocket;
       }),
     );
-    assert.deepEqual(await nats.subjects(), ["t.everyone"]);
+    assert.deepEqual(await nats.channelSubjects(), ["t.everyone"]);
 
     const total = clientCount * messageCount;
     for (let index = 0; index < messageCount; index += 1) {
@@ -61,6 +65,9 @@ describe("the gateway as a process", () => {
       websocket.terminate();
     }
     await publisher.close();
-    await eventually("no subscription is left", async () => (await nats.subjects()).length === 0);
+    await eventually(
+      "no subscription is left",
+      async () => (await nats.channelSubjects()).length === 0,
+    );
   });
 });

@@ -82,11 +82,11 @@ describe("messages of the raw endpoint", () => {
       await eventually("the message arrives", () => next.messages.includes(String(round)));
       before = next;
     }
-    assert.ok((await running.nats.subjects()).length <= 1);
+    assert.ok((await running.nats.channelSubjects()).length <= 1);
     before.websocket.terminate();
     await eventually(
       "no subscription is left",
-      async () => (await running.nats.subjects()).length === 0,
+      async () => (await running.nats.channelSubjects()).length === 0,
     );
   });
 

@@ -41,13 +41,13 @@ describe("an upgrade", () => {
       assert.match(head, /content-type: application\/json/);
     }
     await running.bus.flush();
-    assert.deepEqual(await running.nats.subjects(), []);
+    assert.deepEqual(await running.nats.channelSubjects(), []);
     assert.equal(running.gateway.counts.topics, 0);
   });
 
   it("of another path is 404, by another method 405", async () => {
     await using running = await startGateway();
-    for (const path of ["/", "/ws", "/ws/a/b", "/connection/websocket", "/healthz/live", "/WS/a"]) {
+    for (const path of ["/", "/ws", "/ws/a/b", "/connection/other", "/healthz/live", "/WS/a"]) {
       assert.equal((await answer(running.port, handshake(path))).status, 404, path);
     }
     const post = await answer(running.port, handshake("/ws/a", { method: "POST" }));
@@ -68,7 +68,7 @@ describe("an upgrade", () => {
     }
     assert.equal((await wrong({ "Sec-WebSocket-Protocol": "a,,b" })).status, 400);
     await running.bus.flush();
-    assert.deepEqual(await running.nats.subjects(), []);
+    assert.deepEqual(await running.nats.channelSubjects(), []);
     assert.deepEqual(running.gateway.counts, { websockets: 0, topics: 0 });
   });
 
@@ -88,7 +88,7 @@ describe("an upgrade", () => {
     await using running = await startGateway();
     const { status, head } = await answer(
       running.port,
-      handshake("/ws/a?token=x", {
+      handshake("/ws/a?other=x", {
         headers: {
           "Sec-WebSocket-Protocol": "json",
           "Sec-WebSocket-Extensions": "permessage-deflate",
@@ -141,7 +141,7 @@ describe("an upgrade", () => {
     await running.nats.signal("SIGCONT");
     await eventually("all are gone", () => running.gateway.counts.topics === 0);
     await running.bus.flush();
-    assert.deepEqual(await running.nats.subjects(), []);
+    assert.deepEqual(await running.nats.channelSubjects(), []);
     assert.equal(running.gateway.counts.websockets, 0);
   });
 });
