@@ -158,6 +158,10 @@ export class Bench implements AsyncDisposable {
       stdio: ["ignore", stdout, "inherit", "ipc"],
     });
     this.#children.push(child);
+    // Nothing of a benchmark outlives it, however it ends.
+    const kill = (): void => void child.kill("SIGKILL");
+    process.once("exit", kill);
+    child.once("exit", () => process.off("exit", kill));
     return child;
   }
 
