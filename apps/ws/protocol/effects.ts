@@ -51,7 +51,13 @@ export type HistoryOutcome =
 
 /** What a session is told. The outcome of a task that it does not wait for any more is ignored. */
 export type Input =
-  | { readonly kind: "command"; readonly command: Command }
+  /** @see decodeFrame */
+  | {
+      readonly kind: "command";
+      readonly command: Command;
+      /** Characters of its text: what keeping it costs. */
+      readonly size: number;
+    }
   | { readonly kind: "pong" }
   /** What is no command. */
   | { readonly kind: "malformed"; readonly reason: string }

@@ -1,89 +1,135 @@
-/**
- * The messages of the Centrifuge protocol, free of any encoding. Names are those of its schema,
- * `client.proto` in centrifugal/protocol. Payloads are JSON text.
- */
 import type { ClientInfo } from "../presence/client-info.ts";
 import type { ProtocolError } from "./codes.ts";
 
-export type { ClientInfo };
+export type { ClientInfo } from "../presence/client-info.ts";
 
+/** Where a channel's stream is: the offset counts within one life of the stream, the epoch names that life. */
 export interface StreamPosition {
   readonly offset: number;
-  /** Empty: any. */
+  /** In requests, an empty epoch is any. */
   readonly epoch: string;
 }
 
-export interface Publication {
-  /** JSON text without raw newlines. */
-  readonly data: string;
-  readonly offset?: number;
-  /** Who published it; absent when it was no client. */
-  readonly info?: ClientInfo;
+/** What a client asks for; absent fields have the values that the protocol gives them. */
+export type Command =
+  | ConnectCommand
+  | SubscribeCommand
+  | PublishCommand
+  | ChannelCommand
+  | HistoryCommand
+  | RpcCommand
+  | SendCommand
+  | RefreshCommand
+  | SubRefreshCommand
+  | PingCommand;
+
+export type Method = Command["method"];
+
+/** From where a client wants to recover a subscription, if it does. */
+export interface Recover extends StreamPosition {
+  readonly recover: boolean;
 }
 
-/** A publication as it is sent, made once for all who get it. */
-export type PublicationText = string;
-
-export interface ConnectRequest {
+export interface ConnectCommand {
+  readonly method: "connect";
+  readonly id: number;
   readonly token: string;
-  /** Server-side subscriptions of the connection before; undefined: nothing is to be recovered. */
-  readonly subs: ReadonlyMap<string, StreamPosition | undefined>;
+  /** Server-side subscriptions that the client had or wants, by channel. */
+  readonly subs: ReadonlyMap<string, Recover>;
+  /** Of the client's library. */
+  readonly name: string;
+  readonly version: string;
 }
 
-export interface ChannelRequest {
+export interface SubscribeCommand extends Recover {
+  readonly method: "subscribe";
+  readonly id: number;
+  readonly channel: string;
+  readonly token: string;
+  readonly positioned: boolean;
+  readonly recoverable: boolean;
+  readonly joinLeave: boolean;
+  readonly delta: string;
+  /** Whether it comes with a filter for tags. */
+  readonly filtered: boolean;
+  /** Bits: 1 channel compaction, 2 reject when not recovered. */
+  readonly flag: number;
+  /** 0: a stream, which is the only type that there is here. */
+  readonly type: number;
+}
+
+export interface PublishCommand {
+  readonly method: "publish";
+  readonly id: number;
+  readonly channel: string;
+  /** JSON text as the client wrote it, without raw newlines; empty: none. */
+  readonly data: string;
+  readonly type: number;
+}
+
+/** What needs no more than a channel. */
+export interface ChannelCommand {
+  readonly method: "unsubscribe" | "presence" | "presence_stats";
+  readonly id: number;
   readonly channel: string;
 }
 
-export interface SubscribeRequest extends ChannelRequest {
-  readonly token: string;
-  /** undefined: nothing is to be recovered. */
-  readonly recover: StreamPosition | undefined;
-  readonly positioned: boolean;
-  readonly recoverable: boolean;
-  readonly join_leave: boolean;
-  readonly delta: string;
-  /** True when a filter was sent. */
-  readonly filtered: boolean;
-  readonly flag: number;
-  readonly type: number;
-}
-
-export interface PublishRequest extends ChannelRequest {
-  /** undefined: none was sent. */
-  readonly data: string | undefined;
-  readonly type: number;
-}
-
-export interface HistoryRequest extends ChannelRequest {
+export interface HistoryCommand {
+  readonly method: "history";
+  readonly id: number;
+  readonly channel: string;
   /** 0: the position only; below 0: no limit. */
   readonly limit: number;
   readonly since: StreamPosition | undefined;
   readonly reverse: boolean;
 }
 
-export interface SubRefreshRequest extends ChannelRequest {
-  readonly token: string;
-  readonly type: number;
+export interface RpcCommand {
+  readonly method: "rpc";
+  readonly id: number;
+  /** What is called. */
+  readonly name: string;
 }
 
-/** What a client asks for. */
-export type Command =
-  | { readonly id: number; readonly method: "connect"; readonly request: ConnectRequest }
-  | { readonly id: number; readonly method: "subscribe"; readonly request: SubscribeRequest }
-  | { readonly id: number; readonly method: "unsubscribe"; readonly request: ChannelRequest }
-  | { readonly id: number; readonly method: "publish"; readonly request: PublishRequest }
-  | { readonly id: number; readonly method: "presence"; readonly request: ChannelRequest }
-  | { readonly id: number; readonly method: "presence_stats"; readonly request: ChannelRequest }
-  | { readonly id: number; readonly method: "history"; readonly request: HistoryRequest }
-  | { readonly id: number; readonly method: "rpc"; readonly request: { readonly method: string } }
-  | { readonly id: number; readonly method: "refresh"; readonly request: { readonly token: string } }
-  | { readonly id: number; readonly method: "sub_refresh"; readonly request: SubRefreshRequest }
-  /** The first has no id and no answer. */
-  | { readonly id: number; readonly method: "send" | "ping"; readonly request: object };
+/** It is never answered. */
+export interface SendCommand {
+  readonly method: "send";
+  readonly id: number | undefined;
+}
 
-/** Whether something expires, and in how many seconds. */
+export interface RefreshCommand {
+  readonly method: "refresh";
+  readonly id: number;
+  readonly token: string;
+}
+
+export interface SubRefreshCommand {
+  readonly method: "sub_refresh";
+  readonly id: number;
+  readonly channel: string;
+  readonly token: string;
+}
+
+/** Reserved: no client sends it. */
+export interface PingCommand {
+  readonly method: "ping";
+  readonly id: number | undefined;
+}
+
+/** A publication; all that is JSON in it is JSON text without raw newlines. */
+export interface Publication {
+  readonly data: string;
+  /** The client that published it. */
+  readonly info?: ClientInfo;
+  readonly offset?: number;
+}
+
+/** A publication as `encodePublication` makes it, once for all who get it. */
+export type PublicationText = string;
+
 export interface Expiry {
   readonly expires?: true;
+  /** Seconds. */
   readonly ttl?: number;
 }
 
@@ -102,29 +148,30 @@ export interface SubscribeResult extends Expiry {
 export interface ConnectResult extends Expiry {
   readonly client: string;
   readonly version: string;
-  readonly subs?: ReadonlyMap<string, SubscribeResult>;
-  /** Seconds; absent: the server sends no pings. */
+  /** Seconds. */
   readonly ping?: number;
   readonly pong?: true;
   /** Milliseconds since 1970. */
   readonly time?: number;
+  readonly subs?: ReadonlyMap<string, SubscribeResult>;
+}
+
+export interface HistoryResult extends StreamPosition {
+  readonly publications: readonly PublicationText[];
 }
 
 export interface PresenceResult {
+  /** By client id. */
   readonly presence: ReadonlyMap<string, ClientInfo>;
-  /** Ours: some gateway did not answer in time. */
+  /** Ours: some gateway was not heard, so that clients may be missing. */
   readonly incomplete?: true;
 }
 
 export interface PresenceStatsResult {
   readonly num_clients: number;
   readonly num_users: number;
-  /** Ours, as above. */
+  /** Ours: some gateway was not heard, so that clients may be missing. */
   readonly incomplete?: true;
-}
-
-export interface HistoryResult extends StreamPosition {
-  readonly publications: readonly PublicationText[];
 }
 
 export interface RefreshResult extends Expiry {
@@ -132,22 +179,26 @@ export interface RefreshResult extends Expiry {
   readonly version: string;
 }
 
+/** What a reply holds when all went well: the result under the command's name. */
 export type Result =
-  | { readonly method: "connect"; readonly result: ConnectResult }
-  | { readonly method: "subscribe"; readonly result: SubscribeResult }
-  | { readonly method: "unsubscribe" | "publish"; readonly result: object }
-  | { readonly method: "presence"; readonly result: PresenceResult }
-  | { readonly method: "presence_stats"; readonly result: PresenceStatsResult }
-  | { readonly method: "history"; readonly result: HistoryResult }
-  | { readonly method: "rpc"; readonly result: { readonly data: string } }
-  | { readonly method: "refresh"; readonly result: RefreshResult }
-  | { readonly method: "sub_refresh"; readonly result: Expiry };
+  | { readonly connect: ConnectResult }
+  | { readonly subscribe: SubscribeResult }
+  | { readonly unsubscribe: Readonly<Record<string, never>> }
+  | { readonly publish: Readonly<Record<string, never>> }
+  | { readonly presence: PresenceResult }
+  | { readonly presence_stats: PresenceStatsResult }
+  | { readonly history: HistoryResult }
+  /** `data` is JSON text. */
+  | { readonly rpc: { readonly data: string } }
+  | { readonly refresh: RefreshResult }
+  | { readonly sub_refresh: Expiry };
 
 export type Reply = { readonly id: number } & ({ readonly error: ProtocolError } | Result);
 
-/** What the server says unasked. */
-export type Push = { readonly channel: string } & (
-  | { readonly join: { readonly info: ClientInfo } }
-  | { readonly leave: { readonly info: ClientInfo } }
-  | { readonly unsubscribe: { readonly code: number; readonly reason: string } }
-);
+/** What comes without having been asked for. Publications have a text of their own: `encodePublicationPush`. */
+export interface Push {
+  readonly channel: string;
+  readonly join?: { readonly info: ClientInfo };
+  readonly leave?: { readonly info: ClientInfo };
+  readonly unsubscribe?: { readonly code: number; readonly reason: string };
+}
