@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { json } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
+import { Centrifuge, type PublicationContext, type SubscribedContext } from "centrifuge";
 import { WebSocket } from "ws";
 import { emulatorsMissing } from "../support/emulators.ts";
 import { eventually } from "../support/eventually.ts";
@@ -119,6 +120,52 @@ describe("the system under npm start", () => {
       [...answers].filter((status) => status !== 200 && status !== 503),
       [],
     );
+  });
+
+  it("brings the npm client what was published while its gateway was dead and NATS restarted", async () => {
+    const client = new Centrifuge(`ws://localhost:${system.port}/connection/websocket`, {
+      websocket: WebSocket,
+      minReconnectDelay: 50,
+      maxReconnectDelay: 200,
+    });
+    const subscription = client.newSubscription("add");
+    const publications: PublicationContext[] = [];
+    const subscribed: SubscribedContext[] = [];
+    subscription.on("publication", (context) => publications.push(context));
+    subscription.on("subscribed", (context) => subscribed.push(context));
+    subscription.subscribe();
+    client.connect();
+    try {
+      await subscription.ready(30_000);
+      const { offset = 0, epoch } = subscribed[0]?.streamPosition ?? {};
+      const first = await post("/api/add/concat", { a: "before", b: "" });
+      assert.equal(first.status, 200);
+      await eventually("the first result arrives", () => publications.length === 1);
+      process.kill(instancePid("ws"), "SIGKILL");
+      process.kill(system.pid(/nats-server/), "SIGKILL");
+      const sent = ["one", "two", "three"];
+      for (const a of sent) {
+        await eventually(`"${a}" is published`, async () => {
+          return (await post("/api/add/concat", { a, b: "" })).status === 200;
+        });
+      }
+      await eventually("the last result arrives", () => publications.at(-1)?.data === sent.at(-1));
+      // Who was told that a publication failed has sent it again: it may be there twice.
+      const data = publications.map((each) => String(each.data));
+      assert.deepEqual([...new Set(data)], ["before", ...sent]);
+      assert.deepEqual(
+        publications.map((each) => each.offset),
+        publications.map((_, index) => offset + index + 1),
+      );
+      assert.deepEqual(
+        subscribed.slice(1).map((each) => [each.wasRecovering, each.recovered]),
+        subscribed.slice(1).map(() => [true, true]),
+      );
+      assert.ok(subscribed.length >= 2, "it had to subscribe again");
+      assert.ok(subscribed.every((each) => each.streamPosition?.epoch === epoch));
+    } finally {
+      client.disconnect();
+    }
   });
 
   it("restarts a killed instance, and says so meanwhile", async () => {
