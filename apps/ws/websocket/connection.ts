@@ -161,6 +161,7 @@ export class Connection implements Subscriber, Sender, Timed {
   #carryOut(effect: Effect): void {
     switch (effect.kind) {
       case "reply":
+        if ("error" in effect.reply) this.#gate.metrics.error(effect.reply.error.code);
         this.#send(encodeReply(effect.reply));
         return;
       case "push":
@@ -174,7 +175,8 @@ export class Connection implements Subscriber, Sender, Timed {
         return;
       case "connected": {
         const refused = this.#gate.registry.add(this, effect.user);
-        if (refused !== undefined) this.close(refused);
+        if (refused === undefined) this.#gate.connected(this);
+        else this.close(refused);
         return;
       }
       case "verify-connection":
@@ -218,6 +220,7 @@ export class Connection implements Subscriber, Sender, Timed {
     const { channel, task, info } = effect;
     const { shared, events, limits } = this.#gate;
     this.#subscribing.set(channel, task);
+    const startedAt = performance.now();
     let publications: PublicationShare | undefined;
     let eventShare: EventShare | undefined;
     let outcome: SubscribeOutcome;
@@ -230,7 +233,7 @@ export class Connection implements Subscriber, Sender, Timed {
         log !== undefined && effect.recover !== undefined ? log.fresh() : publications.confirmed,
         eventShare?.confirmed,
       ]);
-      const deadline = performance.now() + limits.subscribeMs;
+      const deadline = startedAt + limits.subscribeMs;
       await within(prepared, limits.subscribeMs, late);
       for (;;) {
         const found = this.#positioned(effect, publications);
@@ -258,6 +261,7 @@ export class Connection implements Subscriber, Sender, Timed {
       return;
     }
     this.#subscribing.delete(channel);
+    this.#gate.metrics.subscribeSeconds.observe((performance.now() - startedAt) / 1_000);
     publications.attach(this, publicationEncoding);
     eventShare?.attach(this, eventEncoding);
     const { presence, announce } = effect;
@@ -325,6 +329,7 @@ export class Connection implements Subscriber, Sender, Timed {
       this.#input({ kind: "published", task, error: answer });
       return;
     }
+    this.#gate.metrics.published.inc();
     this.#input({ kind: "published", task });
   }
 

@@ -48,6 +48,7 @@ export interface Gate {
   /** Whether who recovers the channel gets its latest publication only. */
   readonly isCache: (channel: string) => boolean;
   readonly complain: (error: unknown, what: string) => void;
+  readonly connected: (connection: Connection) => void;
   readonly closed: (connection: Connection, closing: Closing | undefined, openMs: number) => void;
 }
 
@@ -107,6 +108,9 @@ export class ProtocolEndpoint {
       isCache: (channel) => rules.options(channel)?.force_recovery_mode === "cache",
       complain: (error, what) => {
         this.#complain(error, what);
+      },
+      connected: ({ session: { client: id, user } }) => {
+        log.info({ client: id, user }, "client connected");
       },
       closed: (connection, closing, openMs) => {
         this.#closed(connection, closing, openMs);
