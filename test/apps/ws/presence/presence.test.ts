@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, it } from "node:test";
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { connect } from "nats";
 import type { ClientInfo } from "../../../../apps/ws/presence/client-info.ts";
+import type { Question } from "../../../../apps/ws/presence/pages.ts";
 import type { Presence } from "../../../../apps/ws/presence/presence.ts";
 import { halted } from "../../../support/alive.ts";
 import { eventually } from "../../../support/eventually.ts";
@@ -45,17 +46,15 @@ async function watch(server: NatsServer, subject: string) {
 }
 
 /** A gateway that says hello as it should and answers questions as the test wants. */
-async function impostor(
-  server: NatsServer,
-  answer: (question: { after: string; maxClients: number }) => unknown,
-) {
+async function impostor(server: NatsServer, answer: (question: Question) => unknown) {
   const client = await connect({ servers: server.url });
   const id = randomUUID();
   client.subscribe(`g.${id}.presence`, {
     callback: (_error, message) => {
-      const answered = answer(message.json());
-      if (answered === undefined) return;
-      message.respond(typeof answered === "string" ? answered : JSON.stringify(answered));
+      void Promise.resolve(answer(message.json())).then((answered) => {
+        if (answered === undefined) return;
+        message.respond(typeof answered === "string" ? answered : JSON.stringify(answered));
+      });
     },
   });
   return {
@@ -153,7 +152,7 @@ describe("presence", () => {
     await halted(paused.pid);
     const { clients, complete, ms } = await timed(a.service.ask("a"));
     assert.deepEqual([new Set(clients.keys()), complete], [new Set([own, other]), false]);
-    assert.ok(ms >= 499 && ms < 2_500, `it took ${ms} ms`);
+    assert.ok(ms > 300 && ms < 2_500, `it took ${ms} ms`);
     // Who asks meanwhile does not wait for the end of that: there would be no time left for the others.
     const first = a.service.ask("a");
     const second = await timed(a.service.ask("a"));
@@ -177,7 +176,7 @@ describe("presence", () => {
     await server.signal("SIGSTOP");
     const frozen = await timed(a.service.ask("a"));
     assert.deepEqual([ids(frozen), frozen.complete], [new Set([own]), false]);
-    assert.ok(frozen.ms >= 499 && frozen.ms < 2_500, `it took ${frozen.ms} ms`);
+    assert.ok(frozen.ms > 300 && frozen.ms < 2_500, `it took ${frozen.ms} ms`);
     const waiting = a.service.ask("a");
     await server.signal("SIGKILL");
     assert.equal((await waiting).complete, false);
@@ -347,14 +346,23 @@ describe("presence", () => {
   it("is asked for few channels at a time, and for all in the end", async () => {
     await using server = await NatsServer.start();
     await using a = await PresenceGateway.start(server, { ...patient, maxRounds: 3 });
-    await using b = await PresenceGateway.start(server, patient);
-    for (let channel = 0; channel < 200; channel += 1) b.add(`c${channel}`);
-    const all = await Promise.all(
-      Array.from({ length: 200 }, (_, channel) => a.service.ask(`c${channel}`)),
-    );
-    for (const [channel, presence] of all.entries()) {
-      assert.deepEqual(presence, { clients: b.clients(`c${channel}`), complete: true });
+    let [asked, most] = [0, 0];
+    await using other = await impostor(server, async ({ channel }) => {
+      asked += 1;
+      most = Math.max(most, asked);
+      await setTimeout(2);
+      asked -= 1;
+      return { clients: [{ user: "", client: channel }], complete: true };
+    });
+    await other.hello();
+    await a.knows(1);
+    const channels = Array.from({ length: 200 }, (_, channel) => `c${channel}`);
+    const all = await Promise.all(channels.map((channel) => a.service.ask(channel)));
+    for (const [index, presence] of all.entries()) {
+      assert.equal(presence.complete, true);
+      assert.deepEqual([...presence.clients.keys()], [channels[index]]);
     }
+    assert.equal(most, 3);
   });
 
   it("comes in time for who has to wait for others' questions", async () => {
@@ -464,7 +472,7 @@ describe("presence", () => {
     const own = a.add("a");
     const clients = [{ user: "", client: "x" }];
     let endless = 0;
-    const answers: ((question: { after: string; maxClients: number }) => unknown)[] = [
+    const answers: ((question: Question) => unknown)[] = [
       () => "",
       () => "garbage {",
       () => ({}),
