@@ -8,13 +8,11 @@ import { addHealthRoutes, stopping } from "../lib/health.ts";
 import { createHttpApp, finishHttpApp, HttpError, onlyMethods } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
 import { within } from "../lib/within.ts";
-import { admitRaw } from "./admission.ts";
 import type { Tokens } from "./auth/deferred-tokens.ts";
 import { BacklogBudget } from "./backlog-budget.ts";
 import { Broker, type BrokerLimits, type ChannelSubscription } from "./broker.ts";
 import { ChannelRules } from "./channel/rules.ts";
 import type { ChannelMessage } from "./channel-message.ts";
-import { closings } from "./close-codes.ts";
 import { defaultConfig, type GatewayConfig } from "./config/options.ts";
 import { History } from "./history/history.ts";
 import { JetStream } from "./history/jetstream.ts";
@@ -23,12 +21,10 @@ import { Metrics } from "./metrics.ts";
 import { isOriginAllowed } from "./origin.ts";
 import { disconnects } from "./protocol/codes.ts";
 import { RateLimit } from "./rate-limit.ts";
-import {
-  type RawAdmission,
-  RawEndpoint,
-  type RawEndpointLimits,
-  type Shared,
-} from "./raw-endpoint.ts";
+import { admitRaw } from "./raw/admission.ts";
+import { closings } from "./raw/close-codes.ts";
+import { type RawAdmission, RawEndpoint, type RawEndpointLimits } from "./raw/endpoint.ts";
+import type { Shared } from "./shared.ts";
 import { readUpgrade, type Refusal, refuseUpgrade, type Wanted } from "./upgrade.ts";
 import { closeInWaves } from "./waves.ts";
 import { ProtocolEndpoint } from "./websocket/endpoint.ts";

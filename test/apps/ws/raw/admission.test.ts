@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { SignJWT } from "jose";
-import { admitRaw } from "../../../apps/ws/admission.ts";
-import { TokenVerifier } from "../../../apps/ws/auth/tokens.ts";
-import { ChannelRules } from "../../../apps/ws/channel/rules.ts";
-import { decodeConfig } from "../../../apps/ws/config/options.ts";
+import { TokenVerifier } from "../../../../apps/ws/auth/tokens.ts";
+import { ChannelRules } from "../../../../apps/ws/channel/rules.ts";
+import { decodeConfig } from "../../../../apps/ws/config/options.ts";
+import { admitRaw } from "../../../../apps/ws/raw/admission.ts";
 
 const key = "a secret of the test, long enough for HS256";
 const token = (claims: Record<string, unknown>): Promise<string> =>

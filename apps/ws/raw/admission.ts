@@ -1,9 +1,10 @@
 import type { IncomingMessage } from "node:http";
-import type { ConnectionClaims, TokenOutcome } from "./auth/tokens.ts";
-import type { ChannelRules } from "./channel/rules.ts";
-import type { GatewayConfig } from "./config/options.ts";
-import type { RawAdmission } from "./raw-endpoint.ts";
-import type { Refusal } from "./upgrade.ts";
+import { userFromHeader } from "../auth/proxy-user.ts";
+import type { ConnectionClaims, TokenOutcome } from "../auth/tokens.ts";
+import type { ChannelRules } from "../channel/rules.ts";
+import type { GatewayConfig } from "../config/options.ts";
+import type { Refusal } from "../upgrade.ts";
+import type { RawAdmission } from "./endpoint.ts";
 
 /** Whom a request of the raw endpoint comes from, and what it may do; or why it is refused. */
 export interface AdmissionOptions {
@@ -81,15 +82,6 @@ async function identify(
     return { user: "", insecure: client.insecure, claims: undefined };
   }
   return unauthorized("unauthorized", "a token is needed: Authorization: Bearer, or ?token=");
-}
-
-/** The user that a proxy in front has found out, if the configuration trusts it. */
-export function userFromHeader(
-  headers: IncomingMessage["headers"],
-  name: string,
-): string | undefined {
-  const value = name === "" ? undefined : headers[name.toLowerCase()];
-  return typeof value === "string" && value !== "" ? value : undefined;
 }
 
 function unauthorized(code: string, message: string): Refusal {

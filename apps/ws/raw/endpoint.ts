@@ -1,27 +1,18 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
-import type { Log } from "../lib/log.ts";
-import type { BacklogBudget } from "./backlog-budget.ts";
-import type { Broker, ChannelSubscription } from "./broker.ts";
-import type { ChannelMessage } from "./channel-message.ts";
+import type { ChannelSubscription } from "../broker.ts";
+import type { ChannelMessage } from "../channel-message.ts";
+import { textFrame } from "../frame.ts";
+import { Heartbeat } from "../heartbeat.ts";
+import type { Encoding, HubSubscription } from "../hub.ts";
+import type { Closing } from "../peer.ts";
+import type { Shared } from "../shared.ts";
+import type { Closable } from "../waves.ts";
 import { closings } from "./close-codes.ts";
-import { textFrame } from "./frame.ts";
-import { Heartbeat } from "./heartbeat.ts";
-import type { Encoding, Hub, HubSubscription } from "./hub.ts";
-import type { Closing } from "./peer.ts";
-import { RawConnection, type RawLimits } from "./raw-connection.ts";
-import type { Closable } from "./waves.ts";
+import { RawConnection, type RawLimits } from "./connection.ts";
 
 export interface RawEndpointLimits extends RawLimits {
   readonly pingIntervalMs: number;
-}
-
-/** What all websockets of a process share. */
-export interface Shared {
-  readonly broker: Broker;
-  readonly hub: Hub<ChannelMessage, ChannelSubscription>;
-  readonly budget: BacklogBudget;
-  readonly log: Log;
 }
 
 /** What a websocket may do, as its request says. */

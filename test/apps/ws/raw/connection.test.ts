@@ -4,14 +4,15 @@ import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, it } from "node:test";
 import { type WebSocket, WebSocketServer } from "ws";
-import { BacklogBudget } from "../../../apps/ws/backlog-budget.ts";
-import { Broker } from "../../../apps/ws/broker.ts";
-import { textFrame } from "../../../apps/ws/frame.ts";
-import { defaultGatewayLimits } from "../../../apps/ws/gateway.ts";
-import { lifetimeMs, RawConnection } from "../../../apps/ws/raw-connection.ts";
-import { eventually } from "../../support/eventually.ts";
-import { Client } from "../../support/gateway.ts";
-import { MemoryBus } from "../../support/memory-bus.ts";
+import { BacklogBudget } from "../../../../apps/ws/backlog-budget.ts";
+import { Broker } from "../../../../apps/ws/broker.ts";
+import { textFrame } from "../../../../apps/ws/frame.ts";
+import { defaultGatewayLimits } from "../../../../apps/ws/gateway.ts";
+import { lifetimeMs } from "../../../../apps/ws/lifetime.ts";
+import { RawConnection } from "../../../../apps/ws/raw/connection.ts";
+import { eventually } from "../../../support/eventually.ts";
+import { Client } from "../../../support/gateway.ts";
+import { MemoryBus } from "../../../support/memory-bus.ts";
 
 /** A connection over a real socket, without heartbeat and gateway: the test plays them. */
 async function open() {

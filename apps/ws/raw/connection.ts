@@ -1,12 +1,13 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
-import { BusError } from "../lib/bus.ts";
-import type { BacklogBudget } from "./backlog-budget.ts";
-import type { Broker } from "./broker.ts";
+import { BusError } from "../../lib/bus.ts";
+import type { BacklogBudget } from "../backlog-budget.ts";
+import type { Broker } from "../broker.ts";
+import type { Pinged } from "../heartbeat.ts";
+import type { Subscriber } from "../hub.ts";
+import { lifetimeMs } from "../lifetime.ts";
+import { type Closing, Peer, type PeerLimits } from "../peer.ts";
 import { closings } from "./close-codes.ts";
-import type { Pinged } from "./heartbeat.ts";
-import type { Subscriber } from "./hub.ts";
-import { type Closing, Peer, type PeerLimits } from "./peer.ts";
 
 export interface RawLimits extends PeerLimits {
   /** No connection lasts longer than this and a ping interval; some end sooner, by up to an eleventh. */
@@ -121,14 +122,4 @@ export class RawConnection implements Subscriber, Pinged {
       this.#onPause(this);
     }
   }
-}
-
-/**
- * How long a connection lasts: 10/11 to 11/11 of the most, so 50 to 55 minutes of 55. Those that were
- * opened together do not end together.
- *
- * @param random from 0 to below 1
- */
-export function lifetimeMs(maxAgeMs: number, random = Math.random()): number {
-  return maxAgeMs * (1 - random / 11);
 }
