@@ -127,7 +127,8 @@ export abstract class Client {
     this.#socket.destroy();
   }
 
-  abstract publish(dataText: string): void;
+  /** Publishes on the channel, or else on its own. */
+  abstract publish(dataText: string, channel?: string): void;
   /** The websocket is open. */
   protected abstract opened(): void;
   protected abstract message(message: Buffer): void;
@@ -229,10 +230,10 @@ export class CentrifugeClient extends Client {
     this.#since = since;
   }
 
-  publish(dataText: string): void {
+  publish(dataText: string, channel = this.channel): void {
     this.#id += 1;
-    const channel = JSON.stringify(this.channel);
-    this.send(`{"id":${this.#id},"publish":{"channel":${channel},"data":${dataText}}}`);
+    const name = JSON.stringify(channel);
+    this.send(`{"id":${this.#id},"publish":{"channel":${name},"data":${dataText}}}`);
   }
 
   protected override opened(): void {
@@ -277,8 +278,8 @@ export class SocketIoClient extends Client {
     super("/socket.io/?EIO=4&transport=websocket", port, channel, tally);
   }
 
-  publish(dataText: string): void {
-    this.send(`421["publish",${JSON.stringify(this.channel)},${dataText}]`);
+  publish(dataText: string, channel = this.channel): void {
+    this.send(`421["publish",${JSON.stringify(channel)},${dataText}]`);
   }
 
   protected override opened(): void {

@@ -86,11 +86,16 @@ export class Bench implements AsyncDisposable {
   readonly nats: NatsServer;
   readonly #folder: string;
   readonly #children: ChildProcess[] = [];
+  readonly #kill = (): void => {
+    for (const child of this.#children) child.kill("SIGKILL");
+  };
   #servers = 0;
 
   private constructor(nats: NatsServer, folder: string) {
     this.nats = nats;
     this.#folder = folder;
+    // Nothing of a benchmark outlives it, however it ends.
+    process.once("exit", this.#kill);
   }
 
   static async start(): Promise<Bench> {
@@ -158,15 +163,12 @@ export class Bench implements AsyncDisposable {
       stdio: ["ignore", stdout, "inherit", "ipc"],
     });
     this.#children.push(child);
-    // Nothing of a benchmark outlives it, however it ends.
-    const kill = (): void => void child.kill("SIGKILL");
-    process.once("exit", kill);
-    child.once("exit", () => process.off("exit", kill));
     return child;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const child of this.#children) child.kill("SIGKILL");
+    this.#kill();
+    process.off("exit", this.#kill);
     await this.nats[Symbol.asyncDispose]();
     await rm(this.#folder, { recursive: true, force: true });
   }
@@ -224,10 +226,6 @@ export class Server {
     throw new Error(`${this.kind.name} did not become idle`);
   }
 
-  end(): void {
-    this.#child.kill("SIGKILL");
-  }
-
   async #cpu(): Promise<number> {
     return (await ask<Usage>(this.#child, { ask: "cpu" })).cpuUs;
   }
@@ -264,9 +262,5 @@ export class Load {
 
   async obey(order: Order): Promise<Done> {
     return ask<Done>(this.#child, order);
-  }
-
-  end(): void {
-    this.#child.kill("SIGKILL");
   }
 }
