@@ -85,6 +85,7 @@ describe("gateways", () => {
     await using server = await NatsServer.start();
     await using a = await PresenceGateway.start(server, quiet);
     await using b = await PresenceGateway.start(server, quiet);
+    await using d = await PresenceGateway.start(server, quiet);
     await server.signal("SIGKILL");
     await eventually("both see it", () => !a.service.members.settled && !b.service.members.settled);
     assert.equal(a.service.members.absent(b.id), "perhaps returning");
@@ -96,6 +97,10 @@ describe("gateways", () => {
     await c.service.members.whenSettled();
     await eventually("a knows c", () => a.service.members.others.includes(c.id));
     assert.equal(a.service.members.absent(c.id), "gone", "it was heard on this connection");
+    await d.service.members.whenSettled();
+    await a.bus.flush();
+    assert.equal(a.service.members.absent(b.id), "perhaps returning");
+    assert.equal(a.service.members.absent(d.id), "gone", "it was heard again");
   });
 
   it("forget who did not come back some time after NATS did", async () => {
@@ -137,6 +142,23 @@ describe("gateways", () => {
     assert.equal(members.absent(fake(0)), "gone");
     assert.equal(members.absent("never heard of"), "gone");
     assert.deepEqual(members.others, [fake(2)]);
+  });
+
+  it("count the silence of which they were told", async () => {
+    await using server = await NatsServer.start();
+    const limits = { helloIntervalMs: 50, forgetMs: 60_000 };
+    await using a = await PresenceGateway.start(server, limits);
+    await using other = await pretend(server);
+    // NATS knows a subscriber for them, so that only time can tell.
+    for (const index of [1, 2]) other.client.subscribe(`g.${fake(index)}`);
+    const others = [1_195, 0].map((misses, index) => {
+      return { gateway: fake(index + 1), misses, current: true };
+    });
+    await other.say(`g.${a.id}`, { type: "here", gateway: fake(0), others });
+    await eventually("the longer silence is over the limit", () => {
+      const known = a.service.members.others;
+      return known.includes(fake(2)) && !known.includes(fake(1));
+    });
   });
 
   it("leave out what is no message", async () => {
