@@ -1,6 +1,5 @@
 import { once } from "node:events";
-import { connect, createServer, type Server, type Socket } from "node:net";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import type { Random } from "./random.ts";
 
 /** A client's connection and the one to the server that was chosen for it. */
@@ -54,25 +53,24 @@ export class FrontDoor implements AsyncDisposable {
 
   /** Cuts connections, each with this probability; what was sent may or may not have arrived. */
   cut(random: Random, share: number): void {
-    for (const { client, server } of this.#chosen(random, share)) {
-      // A reset, as of a network that is gone, rather than a goodbye.
-      client.resetAndDestroy();
-      server.resetAndDestroy();
-    }
+    // A reset, as of a network that is gone, rather than a goodbye.
+    this.hang(random, share).cut();
   }
 
-  /** Stops connections, each with this probability; the returned function lets them go on. */
-  hang(random: Random, share: number): () => void {
+  /** Stops connections, each with this probability, until they are let go on or cut. */
+  hang(random: Random, share: number): { resume(): void; cut(): void } {
     const chosen = this.#chosen(random, share);
-    for (const { client, server } of chosen) {
-      client.pause();
-      server.pause();
-    }
-    return () => {
-      for (const { client, server } of chosen) {
-        client.resume();
-        server.resume();
-      }
+    const each = (act: (socket: Socket) => void): void => {
+      for (const { client, server } of chosen) [client, server].forEach(act);
+    };
+    each((socket) => socket.pause());
+    return {
+      resume: () => {
+        each((socket) => socket.resume());
+      },
+      cut: () => {
+        each((socket) => socket.resetAndDestroy());
+      },
     };
   }
 

@@ -126,6 +126,20 @@ describe("the checker of what subscribers saw", () => {
       ...[subscribed(0), ...got(1, 3)],
       ...[lost(2, { epoch: "f" }), ...got(3, 5, { shift: 5 })],
     ]),
+    "a new epoch after somebody deleted the history": {
+      ...short([
+        ...[subscribed(0), ...got(1, 4)],
+        ...[lost(0, { epoch: "f" }), ...got(1, 6, { shift: 4 })],
+      ]),
+      purged: new Map([["c", 4]]),
+      followers: [
+        follower("other", [
+          ...[subscribed(0), ...got(1, 4)],
+          ...[lost(0, { epoch: "f" }), ...got(1, 6, { shift: 4 })],
+        ]),
+      ],
+      answers: [],
+    },
     "a recovery from another epoch's end that nobody can count": short([
       ...[subscribed(0, { epoch: "f" }), lost(9), ...got(10, 10)],
     ]),
@@ -267,7 +281,11 @@ describe("the checker of what subscribers saw", () => {
     ],
     "a subscriber that does not reach the end": [
       beside([subscribed(0), ...got(1, 9)]),
-      /other on c ended with m9 instead of the last publication/,
+      /other on c ended at publication 9 of 10/,
+    ],
+    "a subscriber that ends in an epoch of its own": [
+      short([subscribed(0), ...got(1, 2), lost(2, { epoch: "f" })]),
+      /other on c ended at the offset 2 of epoch f, not at the end/,
     ],
     "a subscriber that was never subscribed": [beside([]), /other on c was never subscribed/],
     "a subscriber that was sent away": [

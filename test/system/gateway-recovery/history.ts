@@ -71,6 +71,8 @@ export interface History {
   readonly answers: readonly Answer[];
   /** So many of the latest publications of a channel must be recoverable. */
   readonly reachable: number;
+  /** By channel, how many publications there had been when somebody deleted its history. */
+  readonly purged?: ReadonlyMap<string, number>;
   /** True when nothing may ever have been lost: each channel has one epoch from beginning to end. */
   readonly lossless: boolean;
 }
@@ -236,10 +238,15 @@ interface Sighting {
 /** What one subscription got is the stream, without hole or repetition, or it was told. */
 function followerProblems(
   { name, channel, since, seen }: Follower,
-  { truth, reachable }: History,
+  { truth, reachable, purged, answers }: History,
   numbering: Numbering,
 ): string[] {
   const problems: string[] = [];
+  const indexes = {
+    reachable,
+    gone: purged?.get(channel) ?? 0,
+    index: (position: Position) => numbering.index(channel, position),
+  };
   const who = `${name} on ${channel}`;
   let at: Position | undefined = since;
   let ended = false;
@@ -264,12 +271,7 @@ function followerProblems(
         if (at !== undefined) at = { ...at, offset: event.offset ?? at.offset };
         break;
       case "subscribed":
-        problems.push(
-          ...replyProblems(event, at, {
-            reachable,
-            index: (of) => numbering.index(channel, of),
-          }).map((problem) => `${who} ${problem}`),
-        );
+        problems.push(...replyProblems(event, at, indexes).map((problem) => `${who} ${problem}`));
         at = {
           epoch: event.position?.epoch ?? "",
           offset: event.position?.offset ?? at?.offset ?? 0,
@@ -279,27 +281,34 @@ function followerProblems(
   }
   if (ended) return problems;
   const length = truth.get(channel)?.length ?? 0;
+  const index = at === undefined ? undefined : numbering.index(channel, at);
   if (at === undefined) problems.push(`${who} was never subscribed`);
-  else if (length > 0) {
-    const index = numbering.index(channel, at);
-    const reached = index === undefined ? undefined : index + 1;
-    if (reached !== undefined && reached !== length) {
-      problems.push(`${who} ended at publication ${reached} of ${length}`);
-    }
-    const last = seen.findLast((event) => event.kind === "publication");
-    if (last?.id !== truth.get(channel)?.at(-1)) {
-      problems.push(`${who} ended with ${last?.id ?? "nothing"} instead of the last publication`);
+  else if (index !== undefined && index + 1 !== length) {
+    problems.push(`${who} ended at publication ${index + 1} of ${length}`);
+  } else if (index === undefined) {
+    // Nobody got anything in its epoch; what the gateways say of the end must do.
+    const end = answers.find((answer) => answer.channel === channel)?.position;
+    if (end !== undefined && (end.offset !== at.offset || end.epoch !== at.epoch)) {
+      problems.push(`${who} ended at the offset ${at.offset} of epoch ${at.epoch}, not at the end`);
     }
   }
   return problems;
 }
 
-/** @param before where the client was, and from where it asked to be recovered */
+/**
+ * @param before where the client was, and from where it asked to be recovered
+ * @param indexes.gone how many publications were deleted before their time
+ */
 function replyProblems(
   { position, wasRecovering, recovered, brought }: Subscribed,
   before: Position | undefined,
-  { reachable, index }: { reachable: number; index: (position: Position) => number | undefined },
+  indexes: {
+    readonly reachable: number;
+    readonly gone: number;
+    readonly index: (position: Position) => number | undefined;
+  },
 ): string[] {
+  const { reachable, gone, index } = indexes;
   if (position === undefined) return ["was subscribed without a position"];
   const problems: string[] = [];
   if (position.epoch === "") problems.push("was subscribed without an epoch");
@@ -325,7 +334,8 @@ function replyProblems(
   const here = index(before.epoch === "" ? { ...before, epoch: position.epoch } : before);
   const top = index(position);
   const missing = here === undefined || top === undefined ? undefined : top - here;
-  if (missing !== undefined && missing >= 0 && missing <= reachable) {
+  const wasDeleted = here !== undefined && here < gone;
+  if (missing !== undefined && missing >= 0 && missing <= reachable && !wasDeleted) {
     problems.push(
       `was not recovered from ${text}, though only ${missing} publications followed (now offset ` +
         `${position.offset} of epoch ${position.epoch})`,

@@ -1,0 +1,61 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Centrifuge, type Options } from "centrifuge";
+import { WebSocket } from "ws";
+import { NatsServer } from "./nats.ts";
+import { ServiceProcess } from "./process.ts";
+
+/** A nats-server whose streams outlive it, so that it can be killed and started again. */
+export class JetStreamServer implements AsyncDisposable {
+  readonly server: NatsServer;
+  readonly #folder: string;
+
+  private constructor(server: NatsServer, folder: string) {
+    this.server = server;
+    this.#folder = folder;
+  }
+
+  static async start(config = ""): Promise<JetStreamServer> {
+    const folder = await mkdtemp(join(tmpdir(), "jetstream-"));
+    const jetStream = `jetstream { store_dir: ${JSON.stringify(folder)} }`;
+    const server = await NatsServer.start({ config: `${jetStream}\n${config}` });
+    return new JetStreamServer(server, folder);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server[Symbol.asyncDispose]();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Starts a gateway in a process of its own.
+ *
+ * @param config as in `WS_CONFIG`
+ * @param main the program; `apps/ws` as it is by default
+ */
+export function startGatewayProcess(
+  natsUrl: string,
+  config: object,
+  main = "apps/ws/main.ts",
+): ServiceProcess {
+  return new ServiceProcess(main, { NATS_URL: natsUrl, WS_CONFIG: JSON.stringify(config) });
+}
+
+/** The npm client, as it is; it reconnects faster than it would for a person. */
+export function centrifuge(port: number, options: Partial<Options> = {}): Centrifuge {
+  return new Centrifuge(`ws://127.0.0.1:${port}/connection/websocket`, {
+    websocket: WebSocket,
+    minReconnectDelay: 50,
+    maxReconnectDelay: 500,
+    ...options,
+  });
+}
+
+/** The subject that a service without the protocol publishes on. */
+export function subjectOf(channel: string): string {
+  const boundary = channel.indexOf(":");
+  if (boundary === -1) return `t.${channel}`;
+  return `n.${channel.slice(0, boundary)}.${channel.slice(boundary + 1)}`;
+}

@@ -1,0 +1,160 @@
+import type {
+  Centrifuge,
+  Options,
+  PublicationContext,
+  SubscribedContext,
+  Subscription,
+  SubscriptionOptions,
+} from "centrifuge";
+import { eventually } from "./eventually.ts";
+import { centrifuge } from "./gateway-process.ts";
+
+/** The npm client, with everything that it told its user. */
+export class NpmClient {
+  readonly client: Centrifuge;
+  /** In order, each with its code where it has one: `connecting 0`, `connected`, `disconnected 3500`. */
+  readonly events: string[] = [];
+  /** What came on subscriptions of the server, by channel. */
+  readonly publications: PublicationContext[] = [];
+  /** The id that the gateway gave it. */
+  id = "";
+
+  constructor(port: number, options: Partial<Options> = {}) {
+    this.client = centrifuge(port, options);
+    this.client.on("connecting", ({ code }) => this.events.push(`connecting ${code}`));
+    this.client.on("connected", ({ client }) => {
+      this.events.push("connected");
+      this.id = client;
+    });
+    this.client.on("disconnected", ({ code }) => this.events.push(`disconnected ${code}`));
+    this.client.on("error", ({ type, error }) => this.events.push(`error ${type} ${error.code}`));
+    this.client.on("subscribed", ({ channel, wasRecovering, recovered }) => {
+      this.events.push(`subscribed ${channel}${recoveryText({ wasRecovering, recovered })}`);
+    });
+    this.client.on("subscribing", ({ channel }) => this.events.push(`subscribing ${channel}`));
+    this.client.on("unsubscribed", ({ channel }) => this.events.push(`unsubscribed ${channel}`));
+    this.client.on("join", ({ channel, info }) => this.events.push(`join ${channel} ${info.user}`));
+    this.client.on("leave", ({ channel, info }) => {
+      this.events.push(`leave ${channel} ${info.user}`);
+    });
+    this.client.on("publication", (publication) => {
+      this.publications.push(publication);
+      this.events.push(`publication ${publication.channel} ${textOf(publication)}`);
+    });
+  }
+
+  /** Connects and waits for it. */
+  static async connect(port: number, options: Partial<Options> = {}): Promise<NpmClient> {
+    const client = new NpmClient(port, options);
+    client.client.connect();
+    await client.happens("connected");
+    return client;
+  }
+
+  /** Waits until an event has happened so many times. */
+  async happens(event: string, times = 1): Promise<void> {
+    await happens(this.events, event, times);
+  }
+
+  /** Subscribes and waits for it. */
+  async subscribe(channel: string, options: SubscriptionOptions = {}): Promise<NpmSubscription> {
+    const subscription = this.subscription(channel, options);
+    await eventually(`subscribed to ${channel}`, () => subscription.contexts.length > 0, {
+      everyMs: 2,
+    });
+    return subscription;
+  }
+
+  /** Begins to subscribe. */
+  subscription(channel: string, options: SubscriptionOptions = {}): NpmSubscription {
+    const subscription = new NpmSubscription(
+      this.client.newSubscription(channel, {
+        minResubscribeDelay: 50,
+        maxResubscribeDelay: 500,
+        ...options,
+      }),
+    );
+    subscription.subscription.subscribe();
+    return subscription;
+  }
+
+  close(): void {
+    this.client.disconnect();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** A subscription of the npm client, with everything that it told its user. */
+export class NpmSubscription {
+  readonly subscription: Subscription;
+  /** In order: `subscribing 0`, `subscribed`, `publication 1 "text"`, `join user`, `unsubscribed 103`. */
+  readonly events: string[] = [];
+  readonly publications: PublicationContext[] = [];
+  /** Each time that it was subscribed. */
+  readonly contexts: SubscribedContext[] = [];
+
+  constructor(subscription: Subscription) {
+    this.subscription = subscription;
+    subscription.on("subscribing", ({ code }) => this.events.push(`subscribing ${code}`));
+    subscription.on("subscribed", (context) => {
+      this.contexts.push(context);
+      this.events.push(`subscribed${recoveryText(context)}`);
+    });
+    subscription.on("unsubscribed", ({ code }) => this.events.push(`unsubscribed ${code}`));
+    subscription.on("error", ({ type, error }) => this.events.push(`error ${type} ${error.code}`));
+    subscription.on("join", ({ info }) => this.events.push(`join ${info.user}`));
+    subscription.on("leave", ({ info }) => this.events.push(`leave ${info.user}`));
+    subscription.on("publication", (publication) => {
+      this.publications.push(publication);
+      this.events.push(`publication ${textOf(publication)}`);
+    });
+  }
+
+  get channel(): string {
+    return this.subscription.channel;
+  }
+
+  async happens(event: string, times = 1): Promise<void> {
+    await happens(this.events, event, times);
+  }
+
+  /** Waits for so many publications; their data. */
+  async received(count: number): Promise<unknown[]> {
+    await eventually(
+      `${count} publications arrive on ${this.channel}`,
+      () => this.publications.length >= count,
+      { everyMs: 2 },
+    );
+    return this.publications.map(({ data }): unknown => data);
+  }
+
+  /** Where it was when it was last subscribed. */
+  get position(): { readonly offset: number; readonly epoch: string } {
+    const position = this.contexts.at(-1)?.streamPosition;
+    if (position === undefined) throw new Error(`${this.channel} has no position`);
+    return position;
+  }
+}
+
+function recoveryText(context: { wasRecovering: boolean; recovered: boolean }): string {
+  if (!context.wasRecovering) return "";
+  return context.recovered ? ", recovered" : ", not recovered";
+}
+
+function textOf({ offset, data }: { offset?: number; data: unknown }): string {
+  return `${offset === undefined ? "" : `${offset} `}${JSON.stringify(data)}`;
+}
+
+async function happens(events: readonly string[], event: string, times: number): Promise<void> {
+  await eventually(
+    `"${event}" happens${times > 1 ? ` ${times} times` : ""}`,
+    () => {
+      if (events.filter((each) => each === event).length >= times) return true;
+      throw new Error(`so far: ${events.join("; ")}`);
+    },
+    { everyMs: 2 },
+  );
+}

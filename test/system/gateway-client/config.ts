@@ -1,0 +1,81 @@
+import { hmacKey } from "../../support/gateway-pair.ts";
+
+const history = { history_size: 100, history_ttl: "300s" };
+const everything = {
+  ...history,
+  force_recovery: true,
+  presence: true,
+  join_leave: true,
+  force_push_join_leave: true,
+  allow_subscribe_for_client: true,
+  allow_publish_for_client: true,
+  allow_history_for_client: true,
+  allow_presence_for_client: true,
+};
+
+/** Everybody needs a token; timers are short, so that tests need not wait for long. */
+export const guarded = {
+  client: {
+    token: { hmac_secret_key: hmacKey },
+    ping_interval: "2s",
+    pong_timeout: "1s",
+    stale_close_delay: "1s",
+    expired_close_delay: "1s",
+    expired_sub_close_delay: "1s",
+  },
+  channel: {
+    without_namespace: everything,
+    namespaces: [
+      // What is not named is not allowed.
+      { name: "closed" },
+      { name: "bare", allow_subscribe_for_client: true },
+      {
+        name: "members",
+        ...history,
+        presence: true,
+        allow_subscribe_for_client: true,
+        allow_publish_for_subscriber: true,
+        allow_history_for_subscriber: true,
+        allow_presence_for_subscriber: true,
+      },
+      { name: "own", ...history, force_recovery: true, allow_publish_for_subscriber: true },
+      { name: "users", ...everything, allow_user_limited_channels: true },
+      { name: "odd", ...everything, channel_regex: "^[a-z]+$" },
+    ],
+  },
+  rpc: { ping: { enabled: true } },
+};
+
+/** The same, where each user has a channel. */
+export const personal = {
+  ...guarded,
+  client: {
+    ...guarded.client,
+    subscribe_to_user_personal_channel: { enabled: true, personal_channel_namespace: "own" },
+  },
+};
+
+/** Everybody may do everything; namespaces differ in what they keep. */
+export const open = {
+  client: { insecure: true, token: { hmac_secret_key: hmacKey } },
+  channel: {
+    without_namespace: everything,
+    namespaces: [
+      { name: "plain" },
+      { name: "short", history_size: 5, history_ttl: "300s", force_recovery: true },
+      { name: "brief", history_size: 100, history_ttl: "1s", force_recovery: true },
+      {
+        name: "cache",
+        history_size: 5,
+        history_ttl: "300s",
+        force_recovery: true,
+        force_recovery_mode: "cache",
+      },
+      { name: "positioned", ...history, force_positioning: true },
+      { name: "wish", ...history, allow_recovery: true, allow_positioning: true },
+      { name: "shy", presence: true, join_leave: true },
+    ],
+  },
+  prometheus: { enabled: true },
+  shutdown: { timeout: "2s" },
+};

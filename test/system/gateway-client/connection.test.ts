@@ -1,0 +1,252 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { WebSocket } from "ws";
+import { eventually } from "../../support/eventually.ts";
+import { GatewayPair, inSeconds, token } from "../../support/gateway-pair.ts";
+import { NpmClient } from "../../support/npm-client.ts";
+import { ProtocolClient } from "../../support/protocol-client.ts";
+import { guarded } from "./config.ts";
+
+describe("a connection of the npm client", () => {
+  let pair: GatewayPair;
+
+  before(async () => {
+    pair = await GatewayPair.start(guarded);
+  });
+  after(async () => {
+    await pair[Symbol.asyncDispose]();
+  });
+
+  it("is made with a token", async () => {
+    using ann = await NpmClient.connect(pair.port(0), { token: await token({ sub: "ann" }) });
+    using other = await NpmClient.connect(pair.port(1), { token: await token({ sub: "ann" }) });
+    assert.deepEqual(ann.events, ["connecting 0", "connected"]);
+    assert.match(ann.id, /^[0-9a-f-]{36}$/);
+    assert.notEqual(ann.id, other.id);
+  });
+
+  it("is made with Node's own websocket, too", async () => {
+    const options = { token: await token({ sub: "ann" }), websocket: globalThis.WebSocket };
+    using ann = await NpmClient.connect(pair.port(0), options);
+    await ann.subscribe(pair.channel());
+  });
+
+  it("is anonymous with a token that names nobody and never expires", async () => {
+    using nobody = await NpmClient.connect(pair.port(0), { token: await token({}) });
+    const channel = pair.channel();
+    using ann = await NpmClient.connect(pair.port(1), { token: await token({ sub: "ann" }) });
+    await ann.subscribe(channel);
+    const { clients } = await ann.client.presence(channel);
+    assert.deepEqual(Object.values(clients), [{ client: ann.id, user: "ann" }]);
+    assert.deepEqual(nobody.events, ["connecting 0", "connected"]);
+  });
+
+  const terminal: Record<string, () => Promise<[token: string, events: RegExp]>> = {
+    "is refused for good with a token that somebody else signed": async () => [
+      await token({ sub: "ann" }, "another key that nobody knows here"),
+      /^connecting 0; disconnected 3500$/,
+    ],
+    "is refused for good with a token that is none": () =>
+      Promise.resolve(["nonsense", /^connecting 0; disconnected 3500$/]),
+    "is refused for good with a subscription token": async () => [
+      await token({ sub: "ann", channel: "a" }),
+      /^connecting 0; disconnected 3500$/,
+    ],
+    "is refused for good without a token": () =>
+      Promise.resolve(["", /^connecting 0; (error connect 101; )?disconnected (101|35\d\d)$/]),
+    "ends as unauthorized with an expired token, when there is no way to get another": async () => [
+      await token({ sub: "ann", exp: inSeconds(-10) }),
+      /disconnected 1$/,
+    ],
+  };
+  for (const [name, make] of Object.entries(terminal)) {
+    it(name, async () => {
+      const [text, events] = await make();
+      using client = new NpmClient(pair.port(0), { token: text });
+      client.client.connect();
+      await eventually("it gives up", () => client.events.at(-1)?.startsWith("disconnected"));
+      assert.match(client.events.join("; "), events);
+    });
+  }
+
+  it("gets itself another token when its own has expired", async () => {
+    let asked = 0;
+    using client = await NpmClient.connect(pair.port(0), {
+      token: await token({ sub: "ann", exp: inSeconds(-10) }),
+      getToken: async () => {
+        asked += 1;
+        return token({ sub: "ann" });
+      },
+    });
+    assert.equal(asked, 1);
+    assert.deepEqual(client.events.slice(-1), ["connected"]);
+    assert.ok(!client.events.some((event) => event.startsWith("disconnected")));
+  });
+
+  it("goes on with a refreshed token, and stays the same connection", async () => {
+    let asked = 0;
+    using client = await NpmClient.connect(pair.port(0), {
+      token: await token({ sub: "ann", exp: inSeconds(1) }),
+      getToken: async () => {
+        asked += 1;
+        return token({ sub: "ann", exp: inSeconds(asked < 3 ? 1 : 600) });
+      },
+    });
+    const subscription = await client.subscribe(pair.channel());
+    await eventually("it has been refreshed again and again", () => asked >= 3);
+    await client.client.publish(subscription.channel, 1);
+    await subscription.received(1);
+    assert.deepEqual(client.events, ["connecting 0", "connected"]);
+    assert.deepEqual(subscription.events.slice(0, 2), ["subscribing 0", "subscribed"]);
+  });
+
+  it("is closed with 3005 some time after its token has expired", async () => {
+    const began = Date.now();
+    const expiry = inSeconds(2);
+    const raw = await ProtocolClient.open(pair.port(0));
+    const text = await token({ sub: "ann", exp: expiry });
+    const { connect } = (await raw.command({ connect: { token: text } })) as {
+      connect: { expires: boolean; ttl: number };
+    };
+    assert.equal(connect.expires, true);
+    assert.ok(connect.ttl >= 1 && connect.ttl <= 2, `ttl ${connect.ttl}`);
+    assert.equal((await raw.closing()).code, 3005);
+    const tookMs = Date.now() - began;
+    // `expired_close_delay` is a second.
+    assert.ok(tookMs >= expiry * 1_000 - began + 900, `after ${tookMs} ms`);
+  });
+
+  it("is closed with 3500 when somebody else's token comes with the refresh", async () => {
+    const text = await token({ sub: "ann", exp: inSeconds(60) });
+    const raw = await ProtocolClient.connect(pair.port(0), { token: text });
+    raw.send({ id: 9, refresh: { token: await token({ sub: "bob", exp: inSeconds(60) }) } });
+    assert.equal((await raw.closing()).code, 3500);
+  });
+
+  it("is closed with 3005 when an expired token comes with the refresh", async () => {
+    const text = await token({ sub: "ann", exp: inSeconds(60) });
+    const raw = await ProtocolClient.connect(pair.port(0), { token: text });
+    raw.send({ id: 9, refresh: { token: await token({ sub: "ann", exp: inSeconds(-60) }) } });
+    assert.equal((await raw.closing()).code, 3005);
+  });
+
+  it("stays while it answers pings, and is closed with 3012 when it does not", async () => {
+    using client = await NpmClient.connect(pair.port(0), { token: await token({ sub: "ann" }) });
+    const raw = await ProtocolClient.open(pair.port(0));
+    raw.pongs = false;
+    const text = await token({ sub: "ann" });
+    const { connect } = (await raw.command({ connect: { token: text } })) as {
+      connect: { ping: number; pong: boolean };
+    };
+    assert.deepEqual([connect.ping, connect.pong], [2, true]);
+    assert.equal((await raw.closing()).code, 3012);
+    assert.ok(
+      raw.messages.some((message) => Object.keys(message).length === 0),
+      "a ping came",
+    );
+    // By now the other one has had pings, too.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    assert.deepEqual(client.events, ["connecting 0", "connected"]);
+  });
+
+  it("is closed with 3502 when it never connects", async () => {
+    const raw = await ProtocolClient.open(pair.port(0));
+    assert.equal((await raw.closing()).code, 3502);
+  });
+
+  it("comes back by itself when the gateway closes it with a code that says so", async () => {
+    // The connection's token is refreshed by nobody: 3005.
+    const text = await token({ sub: "ann", exp: inSeconds(1) });
+    using client = await NpmClient.connect(pair.port(0), {
+      token: text,
+      getToken: () => Promise.reject(new Error("not now")),
+    });
+    await client.happens("connecting 3005");
+  });
+
+  it("is not one that speaks protobuf", async () => {
+    const offered = new WebSocket(
+      `ws://127.0.0.1:${pair.port(0)}/connection/websocket`,
+      "centrifuge-protobuf",
+    );
+    const outcome = await new Promise<string>((resolve) => {
+      offered.once("open", () => {
+        resolve(`open with ${JSON.stringify(offered.protocol)}`);
+      });
+      offered.once("error", () => {
+        resolve("refused");
+      });
+    });
+    offered.terminate();
+    assert.notEqual(outcome, 'open with "centrifuge-protobuf"');
+  });
+
+  it("answers all commands of one frame", async () => {
+    const raw = await ProtocolClient.open(pair.port(0));
+    const channel = pair.channel();
+    raw.send(
+      { id: 1, connect: { token: await token({ sub: "ann" }) } },
+      { id: 2, subscribe: { channel } },
+      { id: 3, publish: { channel, data: { a: 1 } } },
+      { id: 4, unsubscribe: { channel } },
+      { id: 5, presence_stats: { channel } },
+    );
+    const replies = await Promise.all([1, 2, 3, 4, 5].map((id) => raw.reply(id)));
+    const names = replies.map((reply) => Object.keys(reply).filter((name) => name !== "id"));
+    assert.deepEqual(names, [
+      ...[["connect"], ["subscribe"], ["publish"], ["unsubscribe"], ["presence_stats"]],
+    ]);
+    assert.deepEqual(replies[2], { id: 3, publish: {} });
+    assert.deepEqual(replies[3], { id: 4, unsubscribe: {} });
+    assert.deepEqual(replies[4], { id: 5, presence_stats: { num_clients: 0, num_users: 0 } });
+    for (const frame of raw.frames) assert.ok(!frame.trim().includes("\n\n"), "no blank line");
+  });
+
+  const closings: Record<string, [number, ...unknown[]]> = {
+    "a frame without a command": [3501, ""],
+    "a frame that is no JSON": [3501, "{"],
+    "a command without an id": [3501, { subscribe: { channel: "a" } }],
+    "a command with a wrong id": [3501, { id: -1, subscribe: { channel: "a" } }],
+    "a command that there is not": [3501, { id: 7, dance: {} }],
+    "a ping, which is reserved": [3501, { id: 7, ping: {} }],
+    "a second connect": [3501, { id: 7, connect: {} }],
+    "a subscription to nothing": [3501, { id: 7, subscribe: { channel: "" } }],
+    "an unknown delta": [3501, { id: 7, subscribe: { channel: "a", delta: "xor" } }],
+    "a message that nobody waits for": [3508, { send: { data: 1 } }],
+  };
+  for (const [name, [code, frame]] of Object.entries(closings)) {
+    it(`is closed with ${code} after ${name}`, async () => {
+      const raw = await ProtocolClient.connect(pair.port(0), { token: await token({ sub: "a" }) });
+      raw.send(frame as string | object);
+      const closed = await raw.closing();
+      assert.equal(closed.code, code);
+      assert.ok(closed.reason !== "" && Buffer.byteLength(closed.reason) <= 123);
+      // The npm client would take JSON for its older protocol.
+      assert.throws(() => JSON.parse(closed.reason));
+    });
+  }
+
+  it("is closed with 3501 after any command before connect", async () => {
+    const raw = await ProtocolClient.open(pair.port(0));
+    raw.send({ id: 1, subscribe: { channel: "a" } });
+    assert.equal((await raw.closing()).code, 3501);
+  });
+
+  it("is closed with 1009 after a message beyond 64 KiB, and the npm client gives up", async () => {
+    using client = await NpmClient.connect(pair.port(0), { token: await token({ sub: "ann" }) });
+    const channel = pair.channel();
+    await client.client.publish(channel, "x".repeat(65_000));
+    const tooLong = client.client.publish(channel, "x".repeat(65_600));
+    await assert.rejects(tooLong);
+    await client.happens("disconnected 3");
+  });
+
+  it("is refused by the kind of page that no origin is allowed for", async () => {
+    const opened = ProtocolClient.open(pair.port(0), { origin: "https://elsewhere.example" });
+    await assert.rejects(opened, /403/);
+    const own = await ProtocolClient.open(pair.port(0), {
+      origin: `http://127.0.0.1:${pair.port(0)}`,
+    });
+    own.websocket.terminate();
+  });
+});
