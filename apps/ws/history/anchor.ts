@@ -1,21 +1,24 @@
-import * as z from "zod";
+import { z } from "zod";
 import type { Tip } from "./continuation.ts";
 
-/** A tip that was written down, and the epoch in which it counts. */
+/** A tip that was written down, and the epoch in which it counts: a channel is counted from there. */
 export interface Anchor {
   readonly epoch: string;
   readonly tip: Tip;
 }
 
-/** An anchor with its sequence in the stream of anchors, which orders those of one channel. */
+/** An anchor as the stream of anchors has it. */
 export interface WrittenAnchor extends Anchor {
+  /** Its sequence there, which orders the anchors of one channel. */
   readonly revision: number;
+  /** When it was written, in ms since 1970. */
+  readonly writtenMs: number;
 }
 
 const count = z.int().nonnegative();
-const schema = z.strictObject({
+const schema = z.object({
   epoch: z.string().min(1).max(64),
-  tip: z.strictObject({
+  tip: z.object({
     offset: count,
     seq: count,
     time: z.string().max(64),

@@ -1,65 +1,44 @@
-import { randomUUID } from "node:crypto";
-import { pause } from "../../lib/within.ts";
-import { ChannelMessage } from "../channel-message.ts";
-import type { Anchor, WrittenAnchor } from "./anchor.ts";
-import { anchorSlack, continuation, type HistoryLimits, type Tip } from "./continuation.ts";
-import type { StoredMessage, StreamState } from "./jetstream.ts";
-
-/** What a stream hands on as soon as it has stored it. */
-export interface LiveMessage extends StoredMessage {
-  /** Sequence of the message before it on its subject, 0 when none is stored. */
-  readonly previous: number;
-}
-
-/** One channel's part of its stream and of the stream of anchors. */
-export interface ChannelStore {
-  subscribe(onMessage: (message: LiveMessage) => void): { unsubscribe(): void };
-  /** Resolves when there is a connection, and the server knows the subscription. */
-  subscribed(): Promise<void>;
-  last(): Promise<StoredMessage | undefined>;
-  read(fromSeq: number): Promise<StoredMessage[]>;
-  state(): Promise<StreamState>;
-  readAnchor(): Promise<WrittenAnchor | undefined>;
-  /** Writes it if the last one still has this revision (0: there is none); the new one's revision. */
-  writeAnchor(anchor: Anchor, revision: number): Promise<number | undefined>;
-}
-
-export interface ChannelPosition {
-  readonly offset: number;
-  readonly epoch: string;
-}
-
-/** What a subscriber is told when it joins. */
-export interface Snapshot {
-  readonly position: ChannelPosition;
-  /** Absent when nothing was to be recovered. */
-  readonly recovery?: { readonly recovered: boolean; readonly messages: readonly ChannelMessage[] };
-}
+import { BusError } from "../../lib/bus.ts";
+import { unlessAborted } from "../../lib/within.ts";
+import type { ChannelMessage } from "../channel-message.ts";
+import { AnchorKeeper } from "./anchor-keeper.ts";
+import type { WrittenAnchor } from "./anchor.ts";
+import { Arrivals } from "./arrivals.ts";
+import { beginning } from "./beginning.ts";
+import type { ChannelStore, LiveMessage } from "./channel-store.ts";
+import { type LogClock, systemClock } from "./clock.ts";
+import { type Continuation, continuation, type HistoryLimits, type Tip } from "./continuation.ts";
+import { compareTimes, type StoredMessage, type StreamState } from "./jetstream.ts";
+import {
+  type ChannelPosition,
+  latestOf,
+  type Snapshot,
+  snapshotOf,
+  visibleOf,
+} from "./snapshot.ts";
+import { entryOf, Tail } from "./tail.ts";
 
 export interface ChannelLogOptions {
   readonly store: ChannelStore;
   readonly limits: HistoryLimits;
+  /** How long the position of a channel is remembered that nobody follows. */
+  readonly metaTtlMs: number;
   /** Called for each publication, in order, none missing and none twice. */
   readonly onMessage: (message: ChannelMessage) => void;
   /** Called when publications may be missing from now on, or when their numbering has begun anew. */
   readonly onLost: () => void;
   /** Told what went wrong; it tries again. */
   readonly onError: (error: unknown) => void;
+  readonly clock?: LogClock;
 }
 
-/** The most payload that is kept of one channel; what is older is read again when somebody needs it. */
-const maxTailBytes = 1_048_576;
-/** The most that arrives while it is being found out what was missed; beyond, it is read instead. */
-const maxArrived = 10_000;
 /** Checks against the stream are at least so far apart, however many clients come. */
 const checkSpacingMs = 20;
+/** The first retry is at once, later ones wait for longer and longer. */
 const retryMs = { min: 10, max: 500 } as const;
-
-interface StoredEntry {
-  readonly seq: number;
-  readonly message: ChannelMessage & { readonly offset: number };
-  readonly timeMs: number;
-}
+/** In a cluster, a new leader may for a moment not know all that the one before has handed on. */
+const rewoundMs = 1_000;
+const loadAttempts = 5;
 
 /**
  * One channel with history, as this process knows it: what was published, each publication with its
@@ -70,42 +49,66 @@ interface StoredEntry {
  * messages name their predecessor, so a missing one is noticed at the next one; then it is read from the
  * stream. When it cannot be had any more, or when nobody can tell how many there were, the epoch ends, and
  * whoever subscribes is told.
+ *
+ * A log either follows its stream, when each message from it is appended as it comes, or it settles:
+ * messages that come are set aside until it is known what was before them.
  */
 export class ChannelLog {
   readonly #options: ChannelLogOptions;
+  readonly #clock: LogClock;
+  readonly #tail: Tail;
+  readonly #anchors: AnchorKeeper;
   readonly #subscription: { unsubscribe(): void };
   readonly #closing = new AbortController();
+  /** Empty until the channel was counted for the first time. */
   #epoch = "";
-  /** undefined until the channel was counted for the first time, or after its numbering was lost. */
+  /** undefined while the channel is not counted, or when its count cannot be gone on with. */
   #tip: Tip | undefined;
-  /** Ascending offsets without holes, up to the tip's. */
-  #entries: StoredEntry[] = [];
-  #bytes = 0;
-  /** True while the entries hold all that clients may see. */
-  #complete = false;
-  #anchor: WrittenAnchor | undefined;
-  #anchorWrittenAt = Number.NEGATIVE_INFINITY;
-  #savingAnchor: Promise<void> | undefined;
-  /** Publications after which this gateway moves the anchor; not the same everywhere, so that one does. */
-  readonly #anchorStep: number;
-  #arrived: LiveMessage[] = [];
-  /** While the log follows the stream, undefined; else the work that lets it do so again. */
+  /** An epoch whose count is known to be no longer true of the stream. */
+  #refuted: string | undefined;
+  #rewoundSince: number | undefined;
+  readonly #arrivals = new Arrivals();
+  /** The work after which the log follows the stream; undefined while it does. */
   #settling: Promise<void> | undefined;
   /** True when the work under way may have missed something. */
   #again = false;
-  #checking: Promise<void> | undefined;
-  #nextCheck: Promise<void> | undefined;
+  /** Everything that was stored before this moment is counted. */
+  #freshAt = Number.NEGATIVE_INFINITY;
   #checkedAt = Number.NEGATIVE_INFINITY;
+  #checking: Promise<void> | undefined;
+  #verified: StreamState | undefined;
   #loading: Promise<void> | undefined;
 
   constructor(options: ChannelLogOptions) {
+    const { store, limits, metaTtlMs, onError, clock = systemClock } = options;
     this.#options = options;
-    const slack = anchorSlack(options.limits.size);
-    this.#anchorStep = Math.ceil((slack / 4) * (1 + Math.random()));
-    this.#subscription = options.store.subscribe((message) => {
+    this.#clock = clock;
+    this.#tail = new Tail(limits.size);
+    this.#anchors = new AnchorKeeper({
+      store,
+      limits,
+      metaTtlMs,
+      clock,
+      signal: this.#closing.signal,
+      onError,
+      current: () => this.#tip && { epoch: this.#epoch, tip: this.#tip },
+      onOther: () => {
+        this.#recount();
+      },
+    });
+    this.#subscription = store.subscribe((message) => {
       this.#take(message);
     });
     this.#settle();
+  }
+
+  /** False while it is being found out what was missed; then it has no position and no snapshot. */
+  get following(): boolean {
+    return this.#settling === undefined && !this.#closing.signal.aborted;
+  }
+
+  get position(): ChannelPosition {
+    return { offset: this.#tip?.offset ?? 0, epoch: this.#epoch };
   }
 
   /**
@@ -114,17 +117,24 @@ export class ChannelLog {
    */
   async ready(): Promise<void> {
     while (this.#settling !== undefined) await this.#settling;
+    if (this.#closing.signal.aborted) throw new BusError("closed", "the channel's log has ended");
   }
 
   /** Resolves when everything is here that was stored when it was called. */
   async fresh(): Promise<void> {
-    await this.ready();
-    this.#nextCheck ??= this.#startCheck();
-    await this.#nextCheck;
-    await this.ready();
+    const asked = this.#clock.monotonic();
+    for (;;) {
+      await this.ready();
+      if (this.#freshAt >= asked) return;
+      // Those who come while it waits for its turn share it.
+      this.#checking ??= this.#check().finally(() => {
+        this.#checking = undefined;
+      });
+      await this.#checking;
+    }
   }
 
-  /** After a connection was lost: messages may have been missed. */
+  /** Messages may have been missed, since a connection was lost or the stream was made anew. */
   reconnected(): void {
     this.#again = true;
     this.#settle();
@@ -134,78 +144,50 @@ export class ChannelLog {
    * Compares with the stream, and keeps its anchor recent enough for it to be provable that nothing
    * was published after it.
    *
-   * @param lastSeq a sequence that the stream had reached before the call
+   * @param state of the stream, read before the call
    */
-  async verify(lastSeq: number): Promise<void> {
-    await this.fresh();
+  async verify(state: StreamState): Promise<void> {
+    if (!this.following || !sameState(state, this.#verified)) await this.fresh();
+    this.#verified = state;
+    this.#tail.trim(this.#clock.monotonic());
     const tip = this.#tip;
-    if (tip === undefined) return;
-    if (lastSeq > tip.through) this.#tip = { ...tip, through: lastSeq };
-    const idleMs = performance.now() - this.#anchorWrittenAt;
-    if (idleMs > this.#options.limits.ttlMs / 3) await this.#saveAnchor();
+    if (tip === undefined || state.created !== tip.created) return;
+    if (state.lastSeq > tip.through) this.#tip = { ...tip, through: state.lastSeq };
+    await this.#anchors.refresh();
   }
 
   /** Somebody has written an anchor of this channel. */
   anchorWritten(anchor: WrittenAnchor): void {
-    const known = this.#anchor;
-    if (known !== undefined && anchor.revision <= known.revision) return;
-    this.#anchor = anchor;
-    this.#anchorWrittenAt = performance.now();
-    if (this.#tip !== undefined && anchor.epoch !== this.#epoch) {
-      this.#tip = undefined;
-      this.#settle();
-    }
+    const newer = this.#anchors.note(anchor);
+    if (this.#tip === undefined || anchor.epoch === this.#epoch) return;
+    if (newer) this.#recount();
+    // Not a late one, perhaps, but one of a stream of anchors that was made anew.
+    else this.reconnected();
   }
 
   /**
    * What a new subscriber gets. It is right for this turn only: who attaches in the same turn misses
-   * nothing and gets nothing twice. undefined: older publications must be loaded first (`load`).
+   * nothing and gets nothing twice. undefined: the log does not follow its stream (`ready`), or older
+   * publications must be loaded first (`load`).
    */
   snapshot(
     recover: ChannelPosition | undefined,
     { max, nowMs }: { readonly max: number; readonly nowMs: number },
   ): Snapshot | undefined {
-    const position = this.position;
-    if (recover === undefined) return { position };
-    const failed: Snapshot = { position, recovery: { recovered: false, messages: [] } };
-    const missing = position.offset - recover.offset;
-    const sameEpoch = recover.epoch === "" || recover.epoch === position.epoch;
-    if (!sameEpoch || missing < 0) return failed;
-    if (missing === 0) return { position, recovery: { recovered: true, messages: [] } };
-    if (missing > Math.min(max, this.#options.limits.size)) return failed;
-    if (missing > this.#entries.length) return this.#complete ? failed : undefined;
-    const entries = this.#entries.slice(-missing);
-    const oldest = entries[0]?.timeMs ?? 0;
-    if (oldest + this.#options.limits.ttlMs <= nowMs) return failed;
-    const messages = entries.map(({ message }) => message);
-    return { position, recovery: { recovered: true, messages } };
-  }
-
-  /** The last publication, if it may still be seen; undefined: `load` must be called first. */
-  latest(nowMs: number): Snapshot | undefined {
-    const { position } = this;
-    const last = this.#entries.at(-1);
-    if (last === undefined && !this.#complete) return undefined;
-    const seen = last !== undefined && last.timeMs + this.#options.limits.ttlMs > nowMs;
-    const messages = seen ? [last.message] : [];
-    return { position, recovery: { recovered: seen, messages } };
-  }
-
-  /** Every publication that clients may see, oldest first; undefined: `load` must be called first. */
-  visible(nowMs: number): readonly ChannelMessage[] | undefined {
+    if (!this.following) return undefined;
     const { size, ttlMs } = this.#options.limits;
-    if (!this.#complete && this.#entries.length < size) return undefined;
-    const seen = this.#entries.slice(-size).filter((entry) => entry.timeMs + ttlMs > nowMs);
-    return seen.map(({ message }) => message);
+    return snapshotOf(this.#tail, this.position, recover, { size, ttlMs, max }, nowMs);
   }
 
-  /** False while it is being found out what was missed; then positions and snapshots are not right. */
-  get following(): boolean {
-    return this.#settling === undefined;
+  /** The last publication, if it may still be seen; undefined as with `snapshot`. */
+  latest(nowMs: number): Snapshot | undefined {
+    if (!this.following) return undefined;
+    return latestOf(this.#tail, this.position, this.#options.limits, nowMs);
   }
 
-  get position(): ChannelPosition {
-    return { offset: this.#tip?.offset ?? 0, epoch: this.#epoch };
+  /** Every publication that clients may see, oldest first; undefined as with `snapshot`. */
+  visible(nowMs: number): readonly ChannelMessage[] | undefined {
+    return this.following ? visibleOf(this.#tail, this.#options.limits, nowMs) : undefined;
   }
 
   /** Fetches what the stream holds beyond the tail; shared by all who ask at a time. */
@@ -216,97 +198,97 @@ export class ChannelLog {
     await this.#loading;
   }
 
-  /** Writes the anchor down, if it has moved, and ends. */
+  /** Ends it, and writes the anchor down if whoever opens the channel next will need it. */
   async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
     this.#subscription.unsubscribe();
     this.#closing.abort();
-    await this.#savingAnchor;
-    await this.#saveAnchor().catch(this.#options.onError);
+    await this.#anchors.finish();
   }
 
   #take(message: LiveMessage): void {
-    if (this.#settling !== undefined) {
-      if (this.#arrived.length < maxArrived) this.#arrived.push(message);
-      return;
+    if (this.#settling === undefined) {
+      if (this.#follows(message)) {
+        this.#append(message);
+        return;
+      }
+      if (this.#counted(message)) return;
     }
-    if (this.#follows(message)) {
-      this.#append(message);
-      return;
-    }
-    this.#arrived.push(message);
+    this.#arrivals.push(message);
     this.#settle();
   }
 
+  /**
+   * Nothing is between the tip and this message. One without a predecessor may follow others that have
+   * left already; whether it does, the stream tells.
+   */
   #follows(message: LiveMessage): boolean {
-    const { seq } = this.#tip ?? { seq: -1 };
-    return message.previous === seq && message.seq > seq;
+    const tip = this.#tip;
+    return (
+      tip !== undefined && tip.seq > 0 && message.previous === tip.seq && message.seq > tip.seq
+    );
+  }
+
+  /** True of a message that came again or late, and not from a stream that was made anew. */
+  #counted(message: LiveMessage): boolean {
+    const tip = this.#tip;
+    if (tip === undefined) return false;
+    if (compareTimes(message.time, tip.created) < 0) return true;
+    return message.seq <= tip.seq && compareTimes(message.time, tip.time) <= 0;
   }
 
   #append(stored: StoredMessage): void {
+    const message = this.#count(stored);
+    if (message === undefined) return;
+    this.#options.onMessage(message);
+    this.#anchors.moved(message.offset);
+  }
+
+  #count(stored: StoredMessage): (ChannelMessage & { readonly offset: number }) | undefined {
     const tip = this.#tip;
-    if (tip === undefined) return;
-    const entry = entryOf(stored, tip.offset + 1);
-    this.#tip = {
-      ...tip,
-      offset: tip.offset + 1,
-      seq: stored.seq,
-      time: stored.time,
-      through: Math.max(tip.through, stored.seq),
-    };
-    this.#entries.push(entry);
-    this.#bytes += entry.message.data.length;
-    this.#trim();
-    this.#options.onMessage(entry.message);
-    const behind = tip.offset + 1 - (this.#anchor?.tip.offset ?? 0);
-    if (behind >= this.#anchorStep && this.#savingAnchor === undefined) {
-      void this.#saveAnchor().catch(this.#options.onError);
-    }
+    if (tip === undefined) return undefined;
+    const { seq, time } = stored;
+    const offset = tip.offset + 1;
+    const through = Math.max(tip.through, seq);
+    this.#tip = { offset, seq, time, through, created: tip.created };
+    const entry = entryOf(stored, offset);
+    this.#tail.push(entry, this.#clock.monotonic());
+    return entry.message;
   }
 
-  #trim(): void {
-    const { size } = this.#options.limits;
-    // One at a time would move all others each time.
-    if (this.#entries.length >= size + Math.max(16, size / 8)) {
-      this.#drop(this.#entries.length - size);
-    }
-    if (this.#bytes <= maxTailBytes) return;
-    let dropped = 0;
-    let bytes = this.#bytes;
-    for (const { message } of this.#entries.slice(0, -1)) {
-      if (bytes <= maxTailBytes * 0.75) break;
-      bytes -= message.data.length;
-      dropped += 1;
-    }
-    this.#drop(dropped);
-    if (this.#entries.length < size) this.#complete = false;
-  }
-
-  #drop(count: number): void {
-    for (const { message } of this.#entries.splice(0, count)) this.#bytes -= message.data.length;
+  /** The count is of no use any more: begins again from the channel's anchor. */
+  #recount(): void {
+    this.#tip = undefined;
+    this.#settle();
   }
 
   /** Works until the log follows the stream; one at a time. */
   #settle(): void {
-    this.#settling ??= this.#untilSettled().finally(() => {
+    this.#settling ??= this.#untilFollowing().finally(() => {
       this.#settling = undefined;
     });
   }
 
-  async #untilSettled(): Promise<void> {
+  async #untilFollowing(): Promise<void> {
     const { signal } = this.#closing;
-    let waitMs: number = retryMs.min;
-    while (!signal.aborted) {
+    const { store, onError } = this.#options;
+    let handedOn: LiveMessage | undefined;
+    let waitMs = 0;
+    const ended = (): boolean => signal.aborted;
+    while (!ended()) {
       try {
         this.#again = false;
-        await this.#options.store.subscribed();
-        const settled = await (this.#tip === undefined ? this.#open() : this.#heal());
-        if (settled && this.#drain() && !this.#isAgain()) return;
-        if (settled) continue;
+        await unlessAborted(store.subscribed(), signal);
+        // What came until now is stored, and will be read.
+        handedOn = this.#arrivals.take()?.at(-1) ?? handedOn;
+        if (this.#tip === undefined) handedOn = undefined;
+        const done = await (this.#tip === undefined ? this.#open() : this.#heal(handedOn));
+        if (done && this.#drain() && !this.#isAgain()) return;
       } catch (error) {
-        this.#options.onError(error);
+        if (!ended()) onError(error);
       }
-      await pause(waitMs, signal);
-      waitMs = Math.min(waitMs * 2, retryMs.max);
+      if (waitMs > 0) await this.#clock.pause(waitMs, signal);
+      waitMs = Math.min(Math.max(waitMs * 2, retryMs.min), retryMs.max);
     }
   }
 
@@ -314,219 +296,151 @@ export class ChannelLog {
     return this.#again;
   }
 
-  /** Appends what arrived meanwhile; false when something is missing before it. */
+  /** Appends what arrived meanwhile; false when something is missing before or after it. */
   #drain(): boolean {
-    const arrived = this.#arrived;
-    this.#arrived = [];
-    for (const [index, message] of arrived.entries()) {
-      if (message.seq <= (this.#tip?.seq ?? -1)) continue;
-      if (!this.#follows(message)) {
-        this.#arrived = arrived.slice(index);
-        return false;
-      }
+    const messages = this.#arrivals.take();
+    for (const message of messages ?? []) {
+      if (this.#counted(message)) continue;
+      if (!this.#follows(message)) return false;
       this.#append(message);
     }
-    // As many as this may not have been all.
-    return arrived.length < maxArrived && this.#tip !== undefined;
-  }
-
-  /** Reads what followed the tip; false when the stream's replica lags. */
-  async #heal(): Promise<boolean> {
-    const { store } = this.#options;
-    const tip = this.#tip;
-    const [anchor, last] = await Promise.all([store.readAnchor(), store.last()]);
-    if (tip === undefined || tip !== this.#tip) return true;
-    if (anchor?.epoch !== this.#epoch) {
-      this.#tip = undefined;
-      return true;
-    }
-    this.#anchor = anchor;
-    const found = await this.#followers(tip, last);
-    if (found === "lagging") return false;
-    if (tip !== this.#tip) return true;
-    if (found === undefined) {
-      this.#tip = undefined;
-      return true;
-    }
-    for (const message of found) this.#append(message);
-    return true;
-  }
-
-  /** Counts the channel from its anchor, or from the beginning with a new epoch. */
-  async #open(): Promise<boolean> {
-    const { store } = this.#options;
-    const had = this.#epoch !== "";
-    const [anchor, last] = await Promise.all([store.readAnchor(), store.last()]);
-    const found = anchor === undefined ? undefined : await this.#followers(anchor.tip, last);
-    if (found === "lagging") return false;
-    let begun: { anchor: WrittenAnchor; followers: readonly StoredMessage[]; complete: boolean };
-    if (anchor !== undefined && found !== undefined) {
-      begun = { anchor, followers: found, complete: anchor.tip.offset === 0 };
-    } else {
-      const fresh = await this.#begin(anchor?.revision ?? 0, last);
-      if (fresh === undefined) return false;
-      begun = { ...fresh, complete: true };
-    }
-    // A newer anchor of another epoch was seen while this one was read.
-    const seen = this.#anchor;
-    if (seen !== undefined && seen.revision > begun.anchor.revision) {
-      if (seen.epoch !== begun.anchor.epoch) return false;
-    } else this.#anchor = begun.anchor;
-    this.#epoch = begun.anchor.epoch;
-    this.#entries = [];
-    this.#bytes = 0;
-    this.#complete = begun.complete;
-    const { tip } = begun.anchor;
-    if (had) {
-      // The subscribers' offsets are of another numbering, or have a hole.
-      const entries = begun.followers.map((stored, index) =>
-        entryOf(stored, tip.offset + index + 1),
-      );
-      const at = begun.followers.at(-1);
-      this.#tip = at === undefined ? tip : advanced(tip, at, entries.length);
-      this.#entries = entries;
-      this.#bytes = entries.reduce((sum, { message }) => sum + message.data.length, 0);
-      this.#trim();
-      this.#options.onLost();
-      return true;
-    }
-    this.#tip = tip;
-    for (const stored of begun.followers) this.#append(stored);
-    return true;
+    return messages !== undefined && this.#tip !== undefined;
   }
 
   /**
-   * Begins an epoch: everything that is stored is counted from 1.
+   * Appends what followed the tip; false when more has to be done.
    *
-   * @returns undefined when another gateway was faster or the stream's replica lags
+   * @param handedOn the last message that the stream has handed on
    */
-  async #begin(
-    revision: number,
-    last: StoredMessage | undefined,
-  ): Promise<{ anchor: WrittenAnchor; followers: readonly StoredMessage[] } | undefined> {
+  async #heal(handedOn: LiveMessage | undefined): Promise<boolean> {
     const { store } = this.#options;
-    const state = await store.state();
-    const followers = await store.read(0);
-    if ((followers.at(-1)?.seq ?? 0) < (last?.seq ?? 0)) return undefined;
-    const before = Math.max(0, (followers[0]?.seq ?? state.lastSeq + 1) - 1);
-    const tip: Tip = { offset: 0, seq: 0, time: "", through: before, created: state.created };
-    const epoch = randomUUID().slice(0, 8);
-    const written = await store.writeAnchor({ epoch, tip }, revision);
-    if (written === undefined) return undefined;
-    return { anchor: { epoch, tip, revision: written }, followers };
-  }
-
-  /** What followed a tip, all of it; undefined when that is not certain. */
-  async #followers(
-    tip: Tip,
-    last: StoredMessage | undefined,
-  ): Promise<readonly StoredMessage[] | undefined | "lagging"> {
-    const { store, limits } = this.#options;
-    if (last !== undefined && last.seq === tip.seq) return last.time === tip.time ? [] : undefined;
-    const stored = last === undefined ? [] : await store.read(tip.seq);
-    if (last !== undefined && (stored.at(-1)?.seq ?? 0) < last.seq) {
-      // Below the tip, the last can only be of another stream.
-      return last.seq < tip.seq ? undefined : "lagging";
-    }
-    const needsState = tip.seq === 0 || stored[0]?.seq !== tip.seq;
-    const state = needsState ? await store.state() : undefined;
-    return continuation(tip, stored, state, limits, Date.now());
-  }
-
-  async #startCheck(): Promise<void> {
-    await this.#checking?.catch(() => undefined);
-    const waitMs = this.#checkedAt + checkSpacingMs - performance.now();
-    if (waitMs > 0) await pause(waitMs, this.#closing.signal);
-    this.#checking = this.#nextCheck;
-    this.#nextCheck = undefined;
-    this.#checkedAt = performance.now();
-    const last = await this.#options.store.last();
-    if (this.#settling !== undefined) return;
     const tip = this.#tip;
-    if (tip === undefined || last?.seq !== tip.seq) {
-      // Nothing was ever published, and nothing is there: as it should be.
-      if (tip?.seq === 0 && last === undefined) return;
-      // It may have arrived in the meantime.
-      if (last !== undefined && tip !== undefined && this.#holds(last)) return;
-      this.#settle();
+    if (tip === undefined) return false;
+    const asked = this.#clock.monotonic();
+    const [anchor, last] = await Promise.all([store.readAnchor(), store.last()]);
+    const found = await this.#followers(tip, last);
+    if (this.#tip === undefined) return false;
+    this.#anchors.known = anchor;
+    if (anchor !== undefined && anchor.epoch !== this.#epoch) {
+      this.#tip = undefined;
+      return false;
     }
+    if (found.kind === "all") {
+      for (const message of found.messages) this.#append(message);
+      if (handedOn === undefined || this.#counted(handedOn)) {
+        this.#rewoundSince = undefined;
+        this.#freshAt = asked;
+        // Anchors were lost; while a gateway goes on counting, the epoch need not be.
+        if (anchor === undefined) this.#anchors.save().catch(this.#options.onError);
+        return true;
+      }
+    }
+    // A stream that does not hold what it has handed on is rewound as well.
+    const rewound = found.kind === "rewound" || found.kind === "all";
+    if (found.kind === "lagging" || (rewound && this.#waitsForLeader())) return false;
+    // Others may have counted on, and their anchor tells; but not when the count was wrong.
+    if (found.kind !== "unknown") this.#refuted = this.#epoch;
+    this.#tip = undefined;
+    return false;
   }
 
-  #holds(last: StoredMessage): boolean {
-    return this.#entries.some(({ seq }) => seq === last.seq);
+  /** Counts the channel from its anchor, or from the beginning with a new epoch; false: try again. */
+  async #open(): Promise<boolean> {
+    const { store } = this.#options;
+    const asked = this.#clock.monotonic();
+    // What is written from now on is noted.
+    this.#anchors.known = undefined;
+    const [anchor, last] = await Promise.all([store.readAnchor(), store.last()]);
+    if (anchor !== undefined && anchor.epoch !== this.#refuted) {
+      const found = await this.#followers(anchor.tip, last);
+      if (found.kind === "all") return this.#adopt(anchor, found.messages, asked);
+      if (found.kind === "lagging") return false;
+      if (found.kind === "rewound" && this.#waitsForLeader()) return false;
+    }
+    const begun = await beginning(store, last);
+    if (begun === undefined) return false;
+    const revision = await store.writeAnchor(begun, anchor?.revision ?? 0);
+    // Another gateway was faster.
+    if (revision === undefined) return false;
+    return this.#adopt({ ...begun, revision, writtenMs: this.#clock.wall() }, [], asked);
+  }
+
+  /** Goes on from an anchor and the messages that followed it. */
+  #adopt(anchor: WrittenAnchor, followers: readonly StoredMessage[], asked: number): boolean {
+    const seen = this.#anchors.known;
+    const newer = seen !== undefined && seen.revision > anchor.revision;
+    if (newer && seen.epoch !== anchor.epoch) return false;
+    if (!newer) this.#anchors.known = anchor;
+    const had = this.#epoch !== "";
+    this.#epoch = anchor.epoch;
+    this.#refuted = undefined;
+    this.#rewoundSince = undefined;
+    this.#freshAt = asked;
+    this.#tip = anchor.tip;
+    this.#tail.clear(anchor.tip.offset === 0);
+    for (const stored of followers) this.#count(stored);
+    // Their offsets are of another numbering, or publications are missing before the next one.
+    if (had) this.#options.onLost();
+    return true;
+  }
+
+  async #followers(tip: Tip, last: StoredMessage | undefined): Promise<Continuation> {
+    const { store, limits } = this.#options;
+    return continuation(store, tip, last, limits, () => this.#clock.wall());
+  }
+
+  /** True for a moment, in which a replica may still learn what others know. */
+  #waitsForLeader(): boolean {
+    const now = this.#clock.monotonic();
+    this.#rewoundSince ??= now;
+    return now - this.#rewoundSince < rewoundMs;
+  }
+
+  /** Asks for the last message; when it is not here, the log settles. */
+  async #check(): Promise<void> {
+    const waitMs = this.#checkedAt + checkSpacingMs - this.#clock.monotonic();
+    if (waitMs > 0) await this.#clock.pause(waitMs, this.#closing.signal);
+    const asked = this.#clock.monotonic();
+    this.#checkedAt = asked;
+    const before = this.#tip;
+    // Without a message there is nothing to compare with.
+    if (before !== undefined && before.seq > 0) {
+      const last = await this.#options.store.last();
+      const tip = this.#tip;
+      if (this.#settling !== undefined || tip === undefined) return;
+      const known = last !== undefined && last.seq >= before.seq && last.seq <= tip.seq;
+      const other = last?.seq === tip.seq && last.time !== tip.time;
+      if (known && !other) {
+        this.#freshAt = asked;
+        return;
+      }
+    }
+    this.reconnected();
   }
 
   async #load(): Promise<void> {
     const { store } = this.#options;
-    for (let attempt = 0; attempt < 5; attempt += 1) {
-      const stored = await store.read(0);
+    for (let attempt = 0; attempt < loadAttempts; attempt += 1) {
+      await this.fresh();
+      if (this.#tail.complete) return;
+      const stored = await store.read(1);
+      // What is there now was there all the time, so nothing is missing behind it.
+      const oldest = await store.first(1);
       await this.ready();
       const tip = this.#tip;
-      if (tip === undefined) continue;
-      const first = this.#entries[0];
-      // What is in both tells the offsets of the others.
-      const joint = first?.seq ?? tip.seq;
-      const at = stored.findIndex(({ seq }) => seq === joint);
-      const older = at === -1 ? stored.filter(({ seq }) => seq < joint) : stored.slice(0, at);
-      if (at === -1 && first === undefined && stored.length > 0) continue;
-      const firstOffset = first?.message.offset ?? tip.offset;
-      const entries = older.map((each, index) => entryOf(each, firstOffset - older.length + index));
-      const atTip = first === undefined && at !== -1 ? stored[at] : undefined;
-      this.#entries = [
-        ...entries,
-        ...(atTip === undefined ? [] : [entryOf(atTip, tip.offset)]),
-        ...this.#entries,
-      ];
-      this.#entries = this.#entries.slice(-this.#options.limits.size);
-      this.#bytes = this.#entries.reduce((sum, { message }) => sum + message.data.length, 0);
-      this.#complete = true;
-      return;
+      const nowMs = this.#clock.monotonic();
+      if (tip !== undefined && this.#tail.restore(tip, stored, oldest, nowMs)) return;
     }
-    throw new Error("the channel's history could not be read: its stream changes too quickly");
-  }
-
-  async #saveAnchor(): Promise<void> {
-    this.#savingAnchor ??= this.#writeAnchor().finally(() => {
-      this.#savingAnchor = undefined;
-    });
-    await this.#savingAnchor;
-  }
-
-  async #writeAnchor(): Promise<void> {
-    for (let attempt = 0; attempt < 5; attempt += 1) {
-      const tip = this.#tip;
-      const known = this.#anchor;
-      if (tip === undefined || known === undefined) return;
-      if (known.epoch === this.#epoch && known.tip.through >= tip.through) return;
-      const anchor: Anchor = { epoch: this.#epoch, tip };
-      const revision = await this.#options.store.writeAnchor(anchor, known.revision);
-      if (revision !== undefined) {
-        this.anchorWritten({ ...anchor, revision });
-        return;
-      }
-      const other = await this.#options.store.readAnchor();
-      if (other !== undefined) this.anchorWritten(other);
-    }
+    throw new BusError("unavailable", "the channel's history changes faster than it can be read");
   }
 }
 
-function entryOf(stored: StoredMessage, offset: number): StoredEntry {
-  // What NATS hands out is a piece of a larger read buffer.
-  const data = Buffer.from(stored.data);
-  const message = new ChannelMessage(data, { offset, info: stored.header("Centrifuge-Info") });
-  return {
-    seq: stored.seq,
-    timeMs: Date.parse(stored.time),
-    message: message as ChannelMessage & { readonly offset: number },
-  };
-}
-
-function advanced(tip: Tip, last: StoredMessage, count: number): Tip {
-  return {
-    ...tip,
-    offset: tip.offset + count,
-    seq: last.seq,
-    time: last.time,
-    through: Math.max(tip.through, last.seq),
-  };
+/** Nothing was stored or removed between the two. */
+function sameState(a: StreamState, b: StreamState | undefined): boolean {
+  return (
+    a.created === b?.created &&
+    a.firstSeq === b.firstSeq &&
+    a.lastSeq === b.lastSeq &&
+    a.messages === b.messages
+  );
 }

@@ -3,16 +3,19 @@ import type { Log } from "../../lib/log.ts";
 import { topicSubject } from "../../lib/topic-subject.ts";
 import { pause, within } from "../../lib/within.ts";
 import type { ChannelMessage } from "../channel-message.ts";
-import { decodeAnchor, encodeAnchor, type WrittenAnchor } from "./anchor.ts";
-import { ChannelLog, type ChannelStore } from "./channel-log.ts";
-import { type HistoryLimits, storedPerChannel } from "./continuation.ts";
-import { type JetStream, jetStreamCodes, JetStreamError, type StreamConfig } from "./jetstream.ts";
+import { decodeAnchor } from "./anchor.ts";
+import { ChannelLog } from "./channel-log.ts";
+import { JetStreamChannel } from "./jetstream-channel.ts";
+import {
+  duplicateWindowMs,
+  type JetStream,
+  JetStreamError,
+  type StreamState,
+} from "./jetstream.ts";
+import { anchors, type HistoryNamespace, republished, streamName, Streams } from "./streams.ts";
+import { Turns } from "./turns.ts";
 
-/** The channels of a namespace, and how much of each is kept. */
-export interface HistoryNamespace extends HistoryLimits {
-  /** Empty for the channels without a namespace. */
-  readonly name: string;
-}
+export type { HistoryNamespace } from "./streams.ts";
 
 export interface HistoryOptions {
   readonly bus: Bus;
@@ -31,11 +34,13 @@ export interface HistoryOptions {
   readonly lingerMs?: number;
 }
 
-const republished = "r.";
-const anchors = "a.";
-const anchorsStream = "anchors";
+const lingerMs = 5_000;
+/** Questions to JetStream at a time, and those of them that only verify what is here. */
+const questions = { all: 128, verifying: 16 } as const;
+/** One channel that cannot follow its stream must not keep the others from being verified. */
 const verifyMs = 2_000;
-const ensureRetryMs = 200;
+/** How long one attempt to publish may take. */
+const attemptMs = 1_500;
 
 /** A share of a channel's log. */
 export interface LogSubscription {
@@ -43,71 +48,70 @@ export interface LogSubscription {
   unsubscribe(): void;
 }
 
-interface OpenLog {
-  readonly log: ChannelLog;
-  readonly namespace: HistoryNamespace;
-  readonly channel: string;
-  readonly listeners: Set<LogListener>;
-  linger: NodeJS.Timeout | undefined;
-}
-
 export interface LogListener {
   onMessage(message: ChannelMessage): void;
   onLost(): void;
 }
 
+interface OpenLog {
+  readonly log: ChannelLog;
+  readonly namespace: HistoryNamespace;
+  readonly subject: string;
+  /** Replaced and not changed, so that who comes while a message is handed out does not get it. */
+  listeners: readonly LogListener[];
+  linger: NodeJS.Timeout | undefined;
+  /** When it is to be compared with its stream again, by the monotonic clock. */
+  dueAt: number;
+}
+
 /**
  * The history of all channels that have one, in JetStream.
  *
- * There is one stream per namespace with history, so that limits may be changed while its messages stay,
- * and one for all anchors. No consumer is made: live messages are those that the stream republishes, and
- * what was before is read by direct get.
+ * No consumer is made: live messages are those that the streams republish, and what was before is read
+ * by direct get.
  */
 export class History {
   readonly #options: HistoryOptions;
+  readonly #streams: Streams | undefined;
+  readonly #turns = new Turns(questions.all);
+  readonly #verifying = new Turns(questions.verifying);
+  /** By subject, which is as good as the channel's name. */
   readonly #logs = new Map<string, OpenLog>();
-  readonly #bySubject = new Map<string, OpenLog>();
-  readonly #subscription: { unsubscribe(): void } | undefined;
-  readonly #stopWatching: () => void;
+  readonly #anchorsSubscription: { unsubscribe(): void } | undefined;
   readonly #closing = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
-  #ensured = Promise.withResolvers<undefined>();
-  #isEnsured = false;
-  #obstacle: string | undefined = "the streams are not set up yet";
-  #ensuring = false;
-  #retry: NodeJS.Timeout | undefined;
-  #verifier: NodeJS.Timeout | undefined;
-  #verifying = false;
-  #complainedAt = 0;
+  readonly #verifier: NodeJS.Timeout | undefined;
+  #isVerifying = false;
+  #complainedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: HistoryOptions) {
     this.#options = options;
     const { bus, namespaces } = options;
-    if (namespaces.length === 0) {
-      this.#obstacle = undefined;
-      this.#stopWatching = () => undefined;
-      return;
-    }
-    this.#subscription = bus.subscribe(`${republished}${anchors}>`, (data, message) => {
-      const open = this.#bySubject.get(message.subject.slice(republished.length + anchors.length));
-      const anchor = decodeAnchor(data);
+    if (namespaces.length === 0) return;
+    this.#anchorsSubscription = bus.subscribe(`${republished}${anchors}>`, (data, message) => {
+      const subject = message.subject.slice(republished.length + anchors.length);
+      const log = this.#logs.get(subject)?.log;
+      const anchor = log && decodeAnchor(data);
       const revision = Number(message.header("Nats-Sequence"));
-      if (anchor !== undefined && Number.isSafeInteger(revision)) {
-        open?.log.anchorWritten({ ...anchor, revision });
-      }
+      const writtenMs = Date.parse(message.header("Nats-Time-Stamp") ?? "");
+      if (anchor !== undefined) log?.anchorWritten({ ...anchor, revision, writtenMs });
     });
-    this.#stopWatching = bus.onChange((connected) => {
-      if (connected) this.#connected();
-      else this.#disconnected();
-    });
-    if (bus.connected) this.#connected();
-    const shortest = Math.min(options.checkMs, ...namespaces.map(({ ttlMs }) => ttlMs / 4));
-    this.#verifier = setInterval(() => void this.#verifyAll(), Math.max(250, shortest));
+    this.#streams = new Streams(
+      options,
+      () => {
+        for (const { log } of this.#logs.values()) log.reconnected();
+      },
+      (error) => {
+        this.#complain(error);
+      },
+    );
+    const shortest = Math.min(...namespaces.map((namespace) => this.#periodMs(namespace)));
+    this.#verifier = setInterval(() => void this.#verify(), Math.min(1_000, shortest));
   }
 
   /** Why history cannot be served now; undefined when it can. */
   get obstacle(): string | undefined {
-    return this.#obstacle;
+    return this.#streams?.obstacle;
   }
 
   get openCount(): number {
@@ -129,18 +133,19 @@ export class History {
    * @param namespace the channel's, from `namespaceOf`
    */
   subscribe(channel: string, namespace: HistoryNamespace, listener: LogListener): LogSubscription {
-    const open = this.#logs.get(channel) ?? this.#open(channel, namespace);
+    const subject = topicSubject(channel);
+    const open = this.#logs.get(subject) ?? this.#open(subject, namespace);
     clearTimeout(open.linger);
-    open.listeners.add(listener);
+    open.listeners = [...open.listeners, listener];
     return {
       log: open.log,
       unsubscribe: () => {
-        if (!open.listeners.delete(listener) || open.listeners.size > 0) return;
-        if (this.#stopping.signal.aborted) this.#close(open);
-        else
-          open.linger = setTimeout(() => {
-            this.#close(open);
-          }, this.#options.lingerMs ?? 5_000);
+        if (!open.listeners.includes(listener)) return;
+        open.listeners = open.listeners.filter((each) => each !== listener);
+        if (open.listeners.length > 0 || this.#stopping.signal.aborted) return;
+        open.linger = setTimeout(() => {
+          this.#close(open);
+        }, this.#options.lingerMs ?? lingerMs);
       },
     };
   }
@@ -157,26 +162,26 @@ export class History {
     options: { readonly id: string; readonly info?: string | undefined; readonly withinMs: number },
   ): Promise<void> {
     const { bus, jetStream } = this.#options;
-    const deadline = performance.now() + options.withinMs;
-    const headers = options.info === undefined ? undefined : { "Centrifuge-Info": options.info };
+    const { id, info, withinMs } = options;
+    const subject = topicSubject(channel);
+    const headers = info === undefined ? undefined : { "Centrifuge-Info": info };
+    // After that the stream may have forgotten the id.
+    const ttlMs = this.namespaceOf(channel)?.ttlMs ?? 0;
+    const deadline = performance.now() + Math.min(withinMs, duplicateWindowMs(ttlMs) / 2);
+    const leftMs = (): number => deadline - performance.now();
     for (;;) {
-      const leftMs = deadline - performance.now();
       try {
         if (bus.connected) {
-          const withinMs = Math.max(1, Math.min(leftMs, 1_500));
-          await jetStream.publish(topicSubject(channel), data, {
-            id: options.id,
-            headers,
-            withinMs,
-          });
+          const attempt = { id, headers, withinMs: Math.max(1, Math.min(leftMs(), attemptMs)) };
+          await jetStream.publish(subject, data, attempt);
           return;
         }
       } catch (error) {
         if (error instanceof BusError && error.code === "too_large") throw error;
-        if (error instanceof BusError && error.code === "no_responders") this.#connected();
+        if (error instanceof BusError && error.code === "no_responders") this.#streams?.check();
         if (error instanceof JetStreamError) this.#complain(error);
       }
-      if (deadline - performance.now() < 100 || this.#stopping.signal.aborted) {
+      if (leftMs() < 100 || this.#stopping.signal.aborted) {
         throw new BusError("unavailable", "the publication was not confirmed in time");
       }
       await pause(50, this.#stopping.signal);
@@ -187,9 +192,8 @@ export class History {
   async stop(): Promise<void> {
     this.#stopping.abort();
     clearInterval(this.#verifier);
-    clearTimeout(this.#retry);
-    this.#stopWatching();
-    this.#subscription?.unsubscribe();
+    this.#streams?.stop();
+    this.#anchorsSubscription?.unsubscribe();
     for (const open of [...this.#logs.values()]) {
       clearTimeout(open.linger);
       this.#close(open);
@@ -197,178 +201,88 @@ export class History {
     await Promise.all(this.#closing);
   }
 
-  #open(channel: string, namespace: HistoryNamespace): OpenLog {
-    const listeners = new Set<LogListener>();
-    const open: OpenLog = {
-      channel,
-      namespace,
-      listeners,
-      linger: undefined,
-      log: new ChannelLog({
-        store: this.#storeOf(channel, namespace),
-        limits: namespace,
-        onMessage: (message) => {
-          for (const listener of listeners) listener.onMessage(message);
-        },
-        onLost: () => {
-          for (const listener of [...listeners]) listener.onLost();
-        },
-        onError: (error) => {
-          this.#complain(error);
-        },
-      }),
+  #open(subject: string, namespace: HistoryNamespace): OpenLog {
+    const { bus, jetStream, metaTtlMs } = this.#options;
+    const streams = this.#streams;
+    if (streams === undefined) throw new Error("no namespace has a history");
+    const stream = streamName(namespace);
+    const onError = (error: unknown): void => {
+      this.#complain(error);
     };
-    this.#logs.set(channel, open);
-    this.#bySubject.set(topicSubject(channel), open);
+    const turns = this.#turns;
+    const log = new ChannelLog({
+      store: new JetStreamChannel({ bus, jetStream, streams, turns, stream, subject }),
+      limits: namespace,
+      metaTtlMs,
+      onMessage: (message) => {
+        for (const listener of open.listeners) this.#hand(message, listener);
+      },
+      onLost: () => {
+        for (const listener of open.listeners) listener.onLost();
+      },
+      onError,
+    });
+    // Not all that are opened at a time are due at a time.
+    const dueAt = performance.now() + Math.random() * this.#periodMs(namespace);
+    const open: OpenLog = { log, namespace, subject, listeners: [], linger: undefined, dueAt };
+    this.#logs.set(subject, open);
     return open;
   }
 
-  #close(open: OpenLog): void {
-    this.#logs.delete(open.channel);
-    this.#bySubject.delete(topicSubject(open.channel));
-    const closing = open.log.close().finally(() => this.#closing.delete(closing));
+  /** One listener that fails has missed something; the others have not. */
+  #hand(message: ChannelMessage, listener: LogListener): void {
+    try {
+      listener.onMessage(message);
+    } catch (error) {
+      this.#complain(error);
+      listener.onLost();
+    }
+  }
+
+  #close({ subject, log }: OpenLog): void {
+    this.#logs.delete(subject);
+    const closing = log.close().finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
   }
 
-  #storeOf(channel: string, namespace: HistoryNamespace): ChannelStore {
+  /** How often a log is verified: anchors must be moved well before what they name is too old. */
+  #periodMs({ ttlMs }: HistoryNamespace): number {
+    return Math.max(250, Math.min(this.#options.checkMs, ttlMs / 4));
+  }
+
+  /** Compares the logs with their streams that are due. */
+  async #verify(): Promise<void> {
+    if (this.#isVerifying || !this.#options.bus.connected || this.obstacle !== undefined) return;
+    this.#isVerifying = true;
+    const states = new Map<string, Promise<StreamState>>();
+    const now = performance.now();
+    const due = [...this.#logs.values()].filter(({ dueAt }) => dueAt <= now);
+    await Promise.all(due.map((open) => this.#verifying.run(() => this.#verifyOne(open, states))));
+    this.#isVerifying = false;
+  }
+
+  async #verifyOne(open: OpenLog, states: Map<string, Promise<StreamState>>): Promise<void> {
     const { bus, jetStream } = this.#options;
-    const subject = topicSubject(channel);
-    const stream = streamName(namespace);
-    const anchor = `${anchors}${subject}`;
-    return {
-      subscribe: (onMessage) =>
-        bus.subscribe(`${republished}${subject}`, (data, message) => {
-          onMessage({
-            data,
-            seq: Number(message.header("Nats-Sequence")),
-            previous: Number(message.header("Nats-Last-Sequence")),
-            time: message.header("Nats-Time-Stamp") ?? "",
-            header: (name) => message.header(name),
-          });
-        }),
-      subscribed: async () => {
-        await this.#ensured.promise;
-        await bus.flush();
-      },
-      last: () => jetStream.last(stream, subject),
-      read: (fromSeq) => jetStream.read(stream, subject, fromSeq),
-      state: () => jetStream.state(stream, subject),
-      readAnchor: async (): Promise<WrittenAnchor | undefined> => {
-        const stored = await jetStream.last(anchorsStream, anchor);
-        const decoded = stored && decodeAnchor(stored.data);
-        // What cannot be read is written over.
-        const unreadable = { epoch: "?", tip: { ...noTip, created: "?" } };
-        return stored && { ...(decoded ?? unreadable), revision: stored.seq };
-      },
-      writeAnchor: async (written, revision) => {
-        try {
-          return await jetStream.publish(anchor, encodeAnchor(written), { expectedLast: revision });
-        } catch (error) {
-          const conflict =
-            error instanceof JetStreamError &&
-            (error.code === jetStreamCodes.wrongLastSequence ||
-              error.code === jetStreamCodes.wrongLastSequenceUnknown);
-          if (conflict) return undefined;
-          throw error;
-        }
-      },
-    };
-  }
-
-  /** Who waits from now on waits for the next connection. */
-  #disconnected(): void {
-    if (!this.#isEnsured) return;
-    this.#isEnsured = false;
-    this.#ensured = Promise.withResolvers();
-  }
-
-  /** Sets the streams up, as often as it takes, then lets every log look for what it has missed. */
-  #connected(): void {
-    if (this.#ensuring || this.#stopping.signal.aborted) return;
-    this.#ensuring = true;
-    clearTimeout(this.#retry);
-    void this.#ensureStreams()
-      .then(
-        () => {
-          this.#obstacle = undefined;
-          this.#isEnsured = true;
-          this.#ensured.resolve(undefined);
-          for (const { log } of this.#logs.values()) log.reconnected();
-        },
-        (error: unknown) => {
-          this.#obstacle = `JetStream cannot be used: ${messageOf(error)}`;
-          this.#complain(error);
-          this.#retry = setTimeout(() => {
-            if (this.#options.bus.connected) this.#connected();
-          }, ensureRetryMs);
-        },
-      )
-      .finally(() => {
-        this.#ensuring = false;
-      });
-  }
-
-  async #ensureStreams(): Promise<void> {
-    const { namespaces, jetStream, privatePrefix, metaTtlMs, replicas } = this.#options;
-    for (const namespace of namespaces) {
-      const { name, size, ttlMs } = namespace;
-      const subjects = name === "" ? ["t.>"] : [`n.${name}.>`, `n.${privatePrefix}${name}.>`];
-      await jetStream.ensureStream({
-        name: streamName(namespace),
-        subjects,
-        maxPerSubject: storedPerChannel(size),
-        maxAgeMs: ttlMs,
-        replicas,
-        republish: { src: ">", dest: `${republished}>` },
-      });
+    const { subject, namespace, log } = open;
+    if (!bus.connected || this.#logs.get(subject) !== open) return;
+    try {
+      const stream = streamName(namespace);
+      const asked = states.get(stream) ?? jetStream.state(stream, subject);
+      states.set(stream, asked);
+      const late = (): Error => new Error("a channel could not be verified in time");
+      await within(log.verify(await asked), verifyMs, late);
+      open.dueAt = performance.now() + this.#periodMs(namespace);
+    } catch (error) {
+      this.#complain(error);
     }
-    const anchorsConfig: StreamConfig = {
-      name: anchorsStream,
-      subjects: [`${anchors}>`],
-      maxPerSubject: 1,
-      maxAgeMs: metaTtlMs,
-      replicas,
-      republish: { src: ">", dest: `${republished}>` },
-    };
-    await jetStream.ensureStream(anchorsConfig);
-  }
-
-  async #verifyAll(): Promise<void> {
-    if (this.#verifying || !this.#options.bus.connected || this.#obstacle !== undefined) return;
-    this.#verifying = true;
-    const reached = new Map<string, number>();
-    for (const { log, namespace, channel } of [...this.#logs.values()]) {
-      try {
-        const stream = streamName(namespace);
-        const { jetStream } = this.#options;
-        const known = reached.get(stream);
-        const lastSeq = known ?? (await jetStream.state(stream, topicSubject(channel))).lastSeq;
-        reached.set(stream, lastSeq);
-        // One that cannot follow its stream must not keep the others from it.
-        const late = (): Error => new Error(`${channel} could not be verified`);
-        await within(log.verify(lastSeq), verifyMs, late);
-      } catch (error) {
-        this.#complain(error);
-      }
-    }
-    this.#verifying = false;
   }
 
   /** One line per second is enough to see what is wrong. */
   #complain(error: unknown): void {
     const now = performance.now();
-    if (this.#complainedAt !== 0 && now - this.#complainedAt < 1_000) return;
+    if (now - this.#complainedAt < 1_000 || this.#stopping.signal.aborted) return;
     this.#complainedAt = now;
-    this.#options.log.warn({ reason: messageOf(error) }, "a channel's history cannot be followed");
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#options.log.warn({ reason }, "a channel's history cannot be followed");
   }
-}
-
-const noTip = { offset: 0, seq: 0, time: "", through: 0 };
-
-function streamName({ name }: HistoryNamespace): string {
-  return name === "" ? "history" : `history-${name}`;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

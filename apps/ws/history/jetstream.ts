@@ -10,14 +10,27 @@ export interface StoredMessage {
   header(name: string): string | undefined;
 }
 
+/** Orders the times of messages and streams, which have up to nine decimals; negative: a is before b. */
+export function compareTimes(a: string, b: string): number {
+  const [x, y] = [comparable(a), comparable(b)];
+  if (x === y) return 0;
+  return x < y ? -1 : 1;
+}
+
 export interface StreamState {
   /** Of the whole stream: everything below has left it. */
   readonly firstSeq: number;
   readonly lastSeq: number;
+  /** How many messages are stored. */
+  readonly messages: number;
+  /** How many messages of the subject that was asked for are stored; counted after all the rest. */
+  readonly count: number;
   /** When the stream was made: another one of the same name has another time. */
   readonly created: string;
-  /** How many messages of the subject that was asked for are stored. */
-  readonly count: number;
+  readonly replicas: number;
+  /** The limits, as they are: another version of this service may have set others. */
+  readonly maxPerSubject: number;
+  readonly maxAgeMs: number;
 }
 
 export interface StreamConfig {
@@ -54,8 +67,11 @@ const requestMs = 2_000;
 /** How many messages a batch has at most, and how many bytes. */
 const batchMessages = 1_000;
 const batchBytes = 4_194_304;
-/** Retries of one publication have one id; the client's command is given up before this. */
-const duplicateWindowMs = 10_000;
+
+/** For how long a stream knows the ids of publications; it cannot be longer than their messages stay. */
+export function duplicateWindowMs(maxAgeMs: number): number {
+  return Math.min(maxAgeMs, 20_000);
+}
 
 const nothing = new Uint8Array(0);
 
@@ -101,32 +117,39 @@ export class JetStream {
 
   /** The last message of a subject, by the stream's leader; undefined when none is stored. */
   async last(stream: string, subject: string): Promise<StoredMessage | undefined> {
-    try {
-      const answer = await this.#call(`STREAM.MSG.GET.${stream}`, { last_by_subj: subject });
-      return storedMessage(asObject(answer["message"]));
-    } catch (error) {
-      if (error instanceof JetStreamError && error.code === jetStreamCodes.noMessage) {
-        return undefined;
-      }
-      throw error;
-    }
+    return this.#get(stream, { last_by_subj: subject });
+  }
+
+  /** The first message of a subject from a sequence on, by the stream's leader. */
+  async first(
+    stream: string,
+    subject: string,
+    fromSeq: number,
+  ): Promise<StoredMessage | undefined> {
+    return this.#get(stream, { next_by_subj: subject, seq: fromSeq });
   }
 
   async state(stream: string, subject: string): Promise<StreamState> {
     const info = await this.#call(`STREAM.INFO.${stream}`, { subjects_filter: subject });
     const state = asObject(info["state"]);
     const subjects = asObject(state["subjects"] ?? {});
+    const config = asObject(info["config"]);
     return {
       firstSeq: asNumber(state["first_seq"]),
       lastSeq: asNumber(state["last_seq"]),
-      created: asText(info["created"]),
+      messages: asNumber(state["messages"]),
       count: asNumber(subjects[subject] ?? 0),
+      created: asText(info["created"]),
+      replicas: asNumber(config["num_replicas"]),
+      maxPerSubject: unlimited(asNumber(config["max_msgs_per_subject"])),
+      maxAgeMs: unlimited(asNumber(config["max_age"])) / 1e6,
     };
   }
 
   /**
    * The messages of a subject from a sequence on, in order. In a cluster they may come from a replica
-   * that lags behind: who must have all compares with `last`.
+   * that lags behind: who must have all compares with `last`. While they are read in parts, some may
+   * leave: who must have no hole asks for the first afterwards.
    */
   async read(stream: string, subject: string, fromSeq: number): Promise<StoredMessage[]> {
     const messages: StoredMessage[] = [];
@@ -143,7 +166,7 @@ export class JetStream {
   /**
    * Publishes and resolves with the message's sequence once it is stored.
    *
-   * @param options.id two publications with one id within 10 s are one
+   * @param options.id two publications with one id within `duplicateWindowMs` are one
    * @param options.expectedLast the sequence of the subject's last message, 0 for none
    */
   async publish(
@@ -166,6 +189,18 @@ export class JetStream {
     };
     const message = await this.#bus.request(subject, data, { withinMs, headers: all });
     return asNumber(decode(message)["seq"]);
+  }
+
+  async #get(stream: string, which: object): Promise<StoredMessage | undefined> {
+    try {
+      const answer = await this.#call(`STREAM.MSG.GET.${stream}`, which);
+      return storedMessage(asObject(answer["message"]));
+    } catch (error) {
+      if (error instanceof JetStreamError && error.code === jetStreamCodes.noMessage) {
+        return undefined;
+      }
+      throw error;
+    }
   }
 
   async #call(api: string, body: object): Promise<Record<string, unknown>> {
@@ -199,7 +234,9 @@ export class JetStream {
       // 204 ends a batch, 404 says that there is none.
       if (message.status === 204) done.resolve(Number(message.header("Nats-Num-Pending") ?? 0));
       else if (message.status === 404) done.resolve(0);
-      else done.reject(new BusError("unavailable", `JetStream answered ${message.status}`));
+      else if (message.status === 503) {
+        done.reject(new BusError("no_responders", `there is no stream ${stream}`));
+      } else done.reject(new BusError("unavailable", `JetStream answered ${message.status}`));
     });
     try {
       const request = { seq, next_by_subj: subject, batch: batchMessages, max_bytes: batchBytes };
@@ -224,8 +261,10 @@ function streamConfig(config: StreamConfig): object {
     num_replicas: config.replicas,
     max_msgs_per_subject: config.maxPerSubject,
     max_age: config.maxAgeMs * 1e6,
-    duplicate_window: Math.min(config.maxAgeMs, duplicateWindowMs) * 1e6,
+    duplicate_window: duplicateWindowMs(config.maxAgeMs) * 1e6,
     allow_direct: true,
+    // One taken out of the middle would not be missed, and offsets would shift.
+    deny_delete: true,
     republish: config.republish,
   };
 }
@@ -263,6 +302,17 @@ function directMessage(message: BusMessage): StoredMessage {
     data: message.data,
     header: (name) => message.header(name),
   };
+}
+
+/** Zeros at the end are not written. */
+function comparable(time: string): string {
+  const [seconds = "", decimals = ""] = time.replace("Z", "").split(".");
+  return `${seconds}.${decimals.padEnd(9, "0")}`;
+}
+
+/** Of a limit that a stream does not have, it says 0 or -1. */
+function unlimited(limit: number): number {
+  return limit > 0 ? limit : Number.POSITIVE_INFINITY;
 }
 
 function asObject(value: unknown): Record<string, unknown> {
