@@ -198,6 +198,21 @@ export class Server {
     return ask<Usage>(this.#child, { ask: "memory" });
   }
 
+  /**
+   * How long the server's main thread has been ready to run and had no core, milliseconds: who else
+   * works on this machine. Not a number where that is not known.
+   */
+  waitedMs(): number {
+    try {
+      const [, waitedNs] = readFileSync(`/proc/${this.#child.pid ?? 0}/schedstat`, "utf8").split(
+        " ",
+      );
+      return Number(waitedNs) / 1e6;
+    } catch {
+      return Number.NaN;
+    }
+  }
+
   /** CPU time that the work takes the server, in microseconds. */
   async cpuOf<T>(what: string, work: () => Promise<T>): Promise<{ cpuUs: number; result: T }> {
     const profiled = profiles !== undefined && this.kind.readyPath !== undefined;
