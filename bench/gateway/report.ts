@@ -6,11 +6,11 @@ export interface Report {
   readonly rows: readonly Row[];
 }
 
-/** A ratio and what was promised of it. */
+/** A ratio and what was promised of it; undefined: nothing. */
 export interface Promised {
   readonly of: string;
   readonly value: number;
-  readonly atMost: number;
+  readonly atMost: number | undefined;
 }
 
 /** What is told of one server: some numbers, then ratios, the first in the numbers' own row. */
@@ -21,8 +21,8 @@ export function rowsOf(
 ): Row[] {
   const [first, ...more] = ratios.map(({ of, value, atMost }) => [
     `${round(value, 3)} × ${of}`,
-    `≤ ${round(atMost, 3)}`,
-    value <= atMost ? "yes" : "**no**",
+    atMost === undefined ? "" : `≤ ${round(atMost, 3)}`,
+    atMost === undefined ? "" : value <= atMost ? "yes" : "**no**",
   ]);
   const blank = numbers.map(() => "");
   return [
