@@ -4,7 +4,10 @@ export interface BusMessage {
   readonly data: Uint8Array;
   /** Where its sender waits for an answer. */
   readonly reply: string | undefined;
-  /** A header's text; undefined when it is absent. */
+  /**
+   * A header's text; undefined when it is absent. Of several with one name the last: a server adds its own
+   * behind those of the publisher.
+   */
   header(name: string): string | undefined;
   /** NATS's own status, such as 404 and 408 in answers of JetStream; undefined on plain messages. */
   readonly status: number | undefined;

@@ -157,7 +157,11 @@ export class NatsBus implements Bus {
     if (this.#stop.signal.aborted) throw new BusError("closed", "the bus is closed");
     const interest: Interest = { subject, callback, refused: undefined };
     this.#interests.add(interest);
-    this.#link?.add(interest);
+    try {
+      this.#link?.add(interest);
+    } catch {
+      // The connection has just ended; the next one gets it with the others.
+    }
     const confirmed = this.flush().then(() => {
       if (interest.refused !== undefined) throw interest.refused;
     });
@@ -256,6 +260,9 @@ export class NatsBus implements Bus {
       if (refused) this.#seed = undefined;
       throw error;
     }
+    link.onBug = (error) => {
+      this.#options.log.error({ err: error }, "bug: a message from NATS was not taken");
+    };
     link.onRefusedPublication = (subject) => {
       this.#refused(subject);
     };

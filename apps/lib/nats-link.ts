@@ -24,6 +24,8 @@ export class NatsLink {
   #endedBecause: string | undefined;
   #heardAt = Date.now();
 
+  /** Called with what a subscription's callback threw. */
+  onBug: (error: unknown) => void = () => undefined;
   /** Called when the server refuses a publication on this link. */
   onRefusedPublication: (subject: string) => void = () => undefined;
 
@@ -67,7 +69,12 @@ export class NatsLink {
     const subscription = this.#connection.subscribe(interest.subject, {
       callback: (error, message) => {
         if (error === null) {
-          interest.callback(message.data, new LinkMessage(message));
+          try {
+            interest.callback(message.data, new LinkMessage(message));
+          } catch (bug) {
+            // The client would stop reading, and keep the connection.
+            this.onBug(bug);
+          }
           return;
         }
         // The only error that a subscription without a time limit gets is the server's refusal.
@@ -91,7 +98,7 @@ export class NatsLink {
     data: Uint8Array,
     { headers, reply }: { readonly headers?: BusHeaders; readonly reply?: string } = {},
   ): void {
-    this.#checkSize(data);
+    this.#checkSize(data, headers);
     try {
       if (headers === undefined && reply === undefined) {
         this.#connection.publish(subject, data);
@@ -112,7 +119,7 @@ export class NatsLink {
     data: Uint8Array,
     { withinMs, headers }: { readonly withinMs: number; readonly headers?: BusHeaders },
   ): Promise<BusMessage> {
-    this.#checkSize(data);
+    this.#checkSize(data, headers);
     const answer = Promise.withResolvers<BusMessage>();
     // As with a flush: the client settles nothing when the connection was closed.
     const fail = (error: unknown): void => {
@@ -193,9 +200,14 @@ export class NatsLink {
     this.#ended.resolve(reason);
   }
 
-  #checkSize(data: Uint8Array): void {
+  #checkSize(data: Uint8Array, headers: BusHeaders = {}): void {
     const limit = this.#connection.info?.max_payload;
-    if (limit !== undefined && data.length > limit) {
+    // "NATS/1.0", a line for each, and an empty one.
+    let size = data.length;
+    for (const [name, value] of Object.entries(headers)) {
+      size += Buffer.byteLength(name) + Buffer.byteLength(value) + 16;
+    }
+    if (limit !== undefined && size > limit) {
       throw new BusError("too_large", `the message is larger than NATS takes (${limit} bytes)`);
     }
   }
@@ -217,6 +229,7 @@ export class NatsLink {
 /** A message of the client; its headers are parsed when they are asked for. */
 class LinkMessage implements BusMessage {
   readonly #message: Msg;
+  #lines: string | undefined;
 
   constructor(message: Msg) {
     this.#message = message;
@@ -235,14 +248,37 @@ class LinkMessage implements BusMessage {
   }
 
   header(name: string): string | undefined {
-    const { headers } = this.#message;
-    return headers?.has(name) === true ? headers.get(name) : undefined;
+    const start = this.#headers.lastIndexOf(`\r\n${name}:`);
+    if (start === -1) return undefined;
+    const begin = start + name.length + 3;
+    return this.#headers.slice(begin, this.#headers.indexOf("\r\n", begin)).trim();
   }
 
   get status(): number | undefined {
-    const code = this.#message.headers?.code;
-    return code === 0 ? undefined : code;
+    const code = /^NATS\/1\.0 +(\d{3})/.exec(this.#headers)?.[1];
+    return code === undefined ? undefined : Number(code);
   }
+
+  /**
+   * The lines of the headers, from the bytes that the client keeps: its own parser throws at names that
+   * the server takes from others.
+   */
+  get #headers(): string {
+    if (this.#lines === undefined) {
+      const { _rdata: bytes, _msg: head } = this.#message as unknown as ClientMessage;
+      const end = head?.hdr ?? -1;
+      this.#lines =
+        bytes === undefined || end <= 0 ? "" : Buffer.from(bytes.subarray(0, end)).toString();
+    }
+    return this.#lines;
+  }
+}
+
+/** What the client, whose version is pinned, does not declare of its messages. */
+interface ClientMessage {
+  readonly _rdata?: Uint8Array;
+  /** `hdr`: how many bytes the headers have; -1 for none. */
+  readonly _msg?: { readonly hdr?: number };
 }
 
 function requestError(error: unknown, subject: string, withinMs: number): BusError {

@@ -21,7 +21,13 @@ export class Deadlines {
     this.#resolutionMs = resolutionMs;
     this.#turn = this.#turnAt(performance.now());
     this.#timer = setInterval(() => {
-      this.#advance();
+      // After a pause of the process the peers' answers wait in their sockets, and are read first.
+      const isLate = this.#turnAt(performance.now()) - this.#turn > 10;
+      if (isLate)
+        setImmediate(() => {
+          this.#advance();
+        });
+      else this.#advance();
     }, resolutionMs);
   }
 

@@ -45,6 +45,8 @@ export interface GatewayLimits extends RawEndpointLimits, BrokerLimits {
   readonly subscribeMs: number;
   /** How long NATS may take to confirm a client's publication. */
   readonly publishMs: number;
+  /** Of publications in one answer; who missed more has not recovered, and a longer history is cut. */
+  readonly maxAnswerCharacters: number;
   /** How long NATS may be away before everybody is told to reconnect. */
   readonly brokerGraceMs: number;
 }
@@ -62,6 +64,7 @@ export function limitsOf({ client, websocket }: GatewayConfig): GatewayLimits {
     // A client waits for 5 s, then it connects anew.
     subscribeMs: 4_000,
     publishMs: 4_000,
+    maxAnswerCharacters: 16_777_216,
     pingIntervalMs: client.ping_interval,
     maxAgeMs: client.max_connection_age === 0 ? Infinity : client.max_connection_age,
     brokerGraceMs: 10_000,

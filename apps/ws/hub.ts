@@ -84,9 +84,9 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
       },
       onLost: () => {
         this.#handOut();
-        for (const { subscribers } of lanes) {
-          for (const subscriber of [...subscribers]) subscriber.lost?.(name);
-        }
+        // Who is told may leave.
+        const all = lanes.flatMap(({ subscribers }) => [...subscribers]);
+        for (const subscriber of all) subscriber.lost?.(name);
       },
     });
     const topic: Topic<T, S> = {

@@ -23,6 +23,8 @@ export interface PeerOwner {
   /** Called for each message; never after this side has closed. */
   onMessage(data: Buffer, isBinary: boolean): void;
   onPong?(): void;
+  /** Called when the peer has read all that had waited for it. */
+  onDrain?(): void;
   /** Called once, when nothing more will come or go, with the reason when it was this side that closed. */
   onClose(closing: Closing | undefined): void;
 }
@@ -60,7 +62,10 @@ export class Peer {
       () => {
         this.close(closings.slow, limits.slowGraceMs);
       },
-      share.report,
+      (bytes) => {
+        share.report(bytes);
+        if (bytes === 0) owner.onDrain?.();
+      },
     );
     websocket.on("message", (data, isBinary) => {
       // The server keeps ws's default binary type, in which a message is one Buffer.
@@ -80,6 +85,11 @@ export class Peer {
 
   get closing(): Closing | undefined {
     return this.#closing;
+  }
+
+  /** What waits for the peer to read it. */
+  get backlogBytes(): number {
+    return this.#writer.backlogBytes;
   }
 
   get isPaused(): boolean {

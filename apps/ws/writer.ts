@@ -22,6 +22,8 @@ export class Writer {
   readonly #onBacklog: (bytes: number) => void;
   /** Pieces in the socket's queue; counted, because a queue of tiny frames is larger than its bytes. */
   #pieces = 0;
+  /** A piece above the limit that was taken because nothing else waited; what follows it has its own room. */
+  #largeBytes = 0;
   #ended = false;
   readonly #written = (): void => {
     this.#pieces -= 1;
@@ -55,6 +57,7 @@ export class Writer {
   write(bytes: Uint8Array): void {
     if (this.#ended) return;
     if (this.#outlet.writableLength === 0) {
+      this.#largeBytes = bytes.length > this.#maxBacklogBytes ? bytes.length : 0;
       // No callback: it costs as much as the rest of this method.
       this.#outlet.write(bytes);
       // The socket did not take all of it: an empty piece behind it tells when it has.
@@ -64,7 +67,8 @@ export class Writer {
       }
       return;
     }
-    if (this.backlogBytes + bytesPerPiece + bytes.length > this.#maxBacklogBytes) {
+    const limit = this.#maxBacklogBytes + this.#largeBytes;
+    if (this.backlogBytes + bytesPerPiece + bytes.length > limit) {
       this.#ended = true;
       this.#onOverflow();
       return;

@@ -67,14 +67,16 @@ export async function startGateway({
   limits = {},
   busLimits = {},
   config = "",
+  jetStream = false,
   gateway: options,
 }: {
   limits?: Partial<GatewayLimits>;
   busLimits?: Partial<NatsBusLimits>;
   config?: string;
+  jetStream?: boolean;
   gateway?: unknown;
 } = {}): Promise<RunningGateway> {
-  const nats = await NatsServer.start({ config });
+  const nats = await NatsServer.start({ config, jetStream });
   const { log, lines } = collectingLog();
   const bus = new NatsBus({
     name: "gateway",

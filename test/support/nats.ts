@@ -45,15 +45,23 @@ export class NatsServer implements AsyncDisposable {
    * Starts a server on free ports and waits until it takes connections.
    *
    * @param options.config further settings, one per line, in nats-server's own language
+   * @param options.jetStream whether it keeps streams, which a restart leaves
    */
-  static async start({ config = "" }: { config?: string } = {}): Promise<NatsServer> {
+  static async start({
+    config = "",
+    jetStream = false,
+  }: { config?: string; jetStream?: boolean } = {}): Promise<NatsServer> {
     const file = await provideNatsServer(
       thisMachine((line) => {
         console.error(line);
       }),
     );
     const folder = await mkdtemp(join(tmpdir(), "nats-test-"));
-    const server = new NatsServer(file, folder, config, await freePort(), await freePort());
+    const streams = jetStream
+      ? `jetstream { store_dir: ${JSON.stringify(join(folder, "js"))} }\n`
+      : "";
+    const all = streams + config;
+    const server = new NatsServer(file, folder, all, await freePort(), await freePort());
     await server.restart();
     return server;
   }

@@ -19,11 +19,12 @@ import type {
   SubscribeOutcome,
 } from "../protocol/effects.ts";
 import { decodeFrame, encodePush, encodeReply } from "../protocol/json.ts";
-import type { ClientInfo } from "../protocol/messages.ts";
+import type { ClientInfo, PublicationText } from "../protocol/messages.ts";
 import type { Session } from "../protocol/session.ts";
+import { AnswerTurns } from "./answer-turns.ts";
 import { eventEncoding, publicationEncoding, publicationText, publisherText } from "./encodings.ts";
 import type { Gate } from "./endpoint.ts";
-import { selectHistory } from "./select-history.ts";
+import { type HistoryRequest, selectHistory } from "./select-history.ts";
 
 type PublicationShare = HubSubscription<ChannelMessage, ChannelSubscription>;
 type EventShare = HubSubscription<JoinLeaveEvent>;
@@ -37,6 +38,9 @@ interface Subscription {
   readonly presence: boolean;
   readonly announce: boolean;
 }
+
+/** Beyond this, frames of one turn do not wait for its end, and large answers wait for the peer to read. */
+const roomBytes = 65_536;
 
 const pingFrame = textFrame(Buffer.from("{}"));
 
@@ -64,6 +68,11 @@ export class Connection implements Subscriber, Sender, Timed {
   readonly #openedAt = performance.now();
   /** Frames of this turn. */
   #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+  /** Made when the first large answer is asked for. */
+  #turns: AnswerTurns | undefined;
+  /** What recovered publications add to the connect reply. */
+  #recoveredCharacters = 0;
   /** What was published on server-side subscriptions before the connect reply. */
   #held: Uint8Array[] | undefined = [];
   #heldBytes = 0;
@@ -77,6 +86,9 @@ export class Connection implements Subscriber, Sender, Timed {
       onMessage: (data, isBinary) => {
         this.#take(data, isBinary);
       },
+      onDrain: () => {
+        this.#turns?.check();
+      },
       onClose: (closing) => {
         this.#end(closing);
       },
@@ -89,6 +101,7 @@ export class Connection implements Subscriber, Sender, Timed {
   }
 
   get deadline(): number | undefined {
+    if (this.#isOver) return undefined;
     const { deadline } = this.session;
     if (deadline === undefined || this.#endAt === undefined) return deadline ?? this.#endAt;
     return Math.min(deadline, this.#endAt);
@@ -116,14 +129,18 @@ export class Connection implements Subscriber, Sender, Timed {
   flush(): void {
     const [first, ...more] = this.#pending;
     this.#pending = [];
+    this.#pendingBytes = 0;
     if (first === undefined) return;
     this.#peer.write(more.length === 0 ? first : Buffer.concat([first, ...more]));
+    this.#turns?.check();
   }
 
   /** Sends what is pending, says goodbye, and cuts the socket when the peer does not answer in time. */
   close(closing: Closing, graceMs?: number): void {
     this.flush();
     this.#peer.close(closing, graceMs);
+    // A peer may take its time to answer; others are to see at once that it has gone.
+    this.#release();
   }
 
   #take(data: Buffer, isBinary: boolean): void {
@@ -138,8 +155,13 @@ export class Connection implements Subscriber, Sender, Timed {
     }
   }
 
+  /** True once nothing more is to be said to the peer. */
+  get #isOver(): boolean {
+    return this.#ended || this.#peer.closing !== undefined;
+  }
+
   #input(input: Input): void {
-    if (this.#ended || this.#peer.closing !== undefined) return;
+    if (this.#isOver) return;
     const effects = this.session.receive(input, performance.now());
     for (const effect of effects) this.#carryOut(effect);
     if (this.#held !== undefined && this.session.connected) {
@@ -152,6 +174,21 @@ export class Connection implements Subscriber, Sender, Timed {
 
   #enqueue(bytes: Uint8Array): void {
     if (this.#pending.push(bytes) === 1) this.#gate.outbox.add(this);
+    this.#pendingBytes += bytes.length;
+    if (this.#pendingBytes > roomBytes) this.flush();
+  }
+
+  get #answerTurns(): AnswerTurns {
+    this.#turns ??= new AnswerTurns(
+      () => this.#pendingBytes + this.#peer.backlogBytes <= roomBytes,
+    );
+    return this.#turns;
+  }
+
+  /** Waits for the turn to make a large answer, which must be ended. */
+  async #turn(deadline: number): Promise<void> {
+    if (await this.#answerTurns.take(deadline - performance.now())) return;
+    throw new BusError("unavailable", "the peer did not read the answers before this one in time");
   }
 
   #send(text: string): void {
@@ -180,40 +217,48 @@ export class Connection implements Subscriber, Sender, Timed {
         return;
       }
       case "verify-connection":
-        void this.#gate.tokens.verifyConnection(effect.token).then((outcome) => {
+        this.#run(async () => {
+          const outcome = await this.#gate.tokens.verifyConnection(effect.token);
           this.#input({ kind: "connection-token", task: effect.task, outcome });
         });
         return;
       case "verify-subscription":
-        void this.#gate.tokens.verifySubscription(effect.token).then((outcome) => {
+        this.#run(async () => {
+          const outcome = await this.#gate.tokens.verifySubscription(effect.token);
           this.#input({ kind: "subscription-token", task: effect.task, outcome });
         });
         return;
       case "subscribe":
-        void this.#subscribe(effect);
+        this.#run(() => this.#subscribe(effect));
         return;
       case "unsubscribe":
         this.#unsubscribe(effect.channel);
         return;
       case "publish":
-        void this.#publish(effect);
+        this.#run(() => this.#publish(effect));
         return;
       case "presence":
-        void this.#gate.presence.ask(effect.channel).then((presence) => {
-          this.#noteIncomplete(presence);
-          this.#input({ kind: "presence", task: effect.task, outcome: presence });
-        });
+        this.#run(() => this.#presence(effect));
         return;
       case "presence-stats":
-        void this.#gate.presence.stats(effect.channel).then((stats) => {
+        this.#run(async () => {
+          const stats = await this.#gate.presence.stats(effect.channel);
           this.#noteIncomplete(stats);
           this.#input({ kind: "presence-stats", task: effect.task, outcome: stats });
         });
         return;
       case "history":
-        void this.#history(effect);
+        this.#run(() => this.#history(effect));
         return;
     }
+  }
+
+  /** Whatever goes wrong with what one client asked for ends that client alone. */
+  #run(work: () => Promise<void>): void {
+    work().catch((error: unknown) => {
+      this.#gate.complain(error, "a command failed");
+      this.close(disconnects.serverError);
+    });
   }
 
   async #subscribe(effect: SubscribeEffect): Promise<void> {
@@ -224,17 +269,19 @@ export class Connection implements Subscriber, Sender, Timed {
     let publications: PublicationShare | undefined;
     let eventShare: EventShare | undefined;
     let outcome: SubscribeOutcome;
+    let hasTurn = false;
     try {
       publications = shared.hub.subscribe(channel);
       eventShare = effect.joinLeave ? events.subscribe(channel) : undefined;
       const { log } = publications.source;
-      const late = (): Error => new BusError("unavailable", "NATS did not answer in time");
-      const prepared = Promise.all([
-        log !== undefined && effect.recover !== undefined ? log.fresh() : publications.confirmed,
-        eventShare?.confirmed,
-      ]);
       const deadline = startedAt + limits.subscribeMs;
-      await within(prepared, limits.subscribeMs, late);
+      const recovers = log !== undefined && effect.recover !== undefined;
+      await until(recovers ? log.fresh() : publications.confirmed, deadline);
+      await until(eventShare?.confirmed, deadline);
+      if (recovers) {
+        await this.#turn(deadline);
+        hasTurn = true;
+      }
       for (;;) {
         const found = this.#positioned(effect, publications);
         if (found !== undefined) {
@@ -242,12 +289,12 @@ export class Connection implements Subscriber, Sender, Timed {
           break;
         }
         // Positions are right for one turn only, and the log may have lost its stream meanwhile.
-        const again = log?.following === true ? log.load() : log?.ready();
-        await within(again ?? Promise.resolve(), deadline - performance.now(), late);
+        await until(log?.following === true ? log.load() : log?.ready(), deadline);
       }
     } catch (error) {
       publications?.unsubscribe();
       eventShare?.unsubscribe();
+      if (hasTurn) this.#answerTurns.done();
       this.#gate.complain(error, "a subscription failed");
       if (this.#subscribing.get(channel) !== task) return;
       this.#subscribing.delete(channel);
@@ -255,9 +302,10 @@ export class Connection implements Subscriber, Sender, Timed {
       return;
     }
     // Nothing is awaited from here on: what comes after the position goes to this subscriber.
-    if (this.#ended || this.#subscribing.get(channel) !== task) {
+    if (this.#isOver || this.#subscribing.get(channel) !== task) {
       publications.unsubscribe();
       eventShare?.unsubscribe();
+      if (hasTurn) this.#answerTurns.done();
       return;
     }
     this.#subscribing.delete(channel);
@@ -274,6 +322,7 @@ export class Connection implements Subscriber, Sender, Timed {
     });
     if (presence) this.#gate.present.add(channel, info);
     this.#input({ kind: "subscribed", task, outcome });
+    if (hasTurn) this.#answerTurns.done();
     // It may have gone again by now.
     if (announce && this.#subscriptions.has(channel)) {
       this.#gate.joinLeave.publish(channel, "join", info);
@@ -292,9 +341,26 @@ export class Connection implements Subscriber, Sender, Timed {
     if (snapshot === undefined) return undefined;
     const { position, recovery } = snapshot;
     if (recovery === undefined) return { ok: true, position };
-    this.#gate.metrics.recovery(recovery.recovered);
-    const publications = recovery.messages.map(publicationText);
-    return { ok: true, position, recovery: { recovered: recovery.recovered, publications } };
+    const texts = this.#within(recovery.messages, this.#recoveredCharacters);
+    const recovered = recovery.recovered && texts.length === recovery.messages.length;
+    const publications = recovered ? texts : [];
+    // Those of the connect reply leave together, the others one by one.
+    if (!this.session.connected) this.#recoveredCharacters += lengthOf(publications);
+    this.#gate.metrics.recovery(recovered);
+    return { ok: true, position, recovery: { recovered, publications } };
+  }
+
+  /** As many publications, from the first on, as one answer may have. */
+  #within(messages: readonly ChannelMessage[], characters: number): PublicationText[] {
+    const texts: PublicationText[] = [];
+    let sum = characters;
+    for (const message of messages) {
+      const text = publicationText(message);
+      sum += text.length;
+      if (sum > this.#gate.limits.maxAnswerCharacters) break;
+      texts.push(text);
+    }
+    return texts;
   }
 
   #unsubscribe(channel: string): void {
@@ -333,35 +399,53 @@ export class Connection implements Subscriber, Sender, Timed {
     this.#input({ kind: "published", task });
   }
 
+  async #presence({ task, channel }: Extract<Effect, { kind: "presence" }>): Promise<void> {
+    const presence = await this.#gate.presence.ask(channel);
+    this.#noteIncomplete(presence);
+    await this.#turn(performance.now() + this.#gate.limits.subscribeMs);
+    this.#input({ kind: "presence", task, outcome: presence });
+    this.#answerTurns.done();
+  }
+
   async #history(effect: Extract<Effect, { kind: "history" }>): Promise<void> {
     const { task, channel } = effect;
-    const share = this.#gate.shared.hub.subscribe(channel);
+    let share: PublicationShare | undefined;
+    let hasTurn = false;
+    let outcome: HistoryOutcome;
     try {
-      const { log } = share.source;
-      if (log === undefined) throw new BusError("unavailable", "the channel has no history");
-      const late = (): Error => new BusError("unavailable", "JetStream did not answer in time");
+      share = this.#gate.shared.hub.subscribe(channel);
       const deadline = performance.now() + this.#gate.limits.subscribeMs;
-      await within(log.fresh(), this.#gate.limits.subscribeMs, late);
-      for (;;) {
-        const messages = log.following ? log.visible(Date.now()) : undefined;
-        if (messages !== undefined) {
-          const { position } = log;
-          const selected = selectHistory(messages, position.epoch, effect);
-          const outcome: HistoryOutcome =
-            selected === undefined
-              ? { ok: false, error: errors.unrecoverablePosition }
-              : { ok: true, position, publications: selected.map(publicationText) };
-          this.#input({ kind: "history", task, outcome });
-          return;
-        }
-        const again = log.following ? log.load() : log.ready();
-        await within(again, deadline - performance.now(), late);
-      }
+      await until(share.source.log?.fresh(), deadline);
+      await this.#turn(deadline);
+      hasTurn = true;
+      outcome = await this.#historyOf(share, effect, deadline);
     } catch (error) {
       this.#gate.complain(error, "a history could not be read");
-      this.#input({ kind: "history", task, outcome: { ok: false, error: errors.internal } });
+      outcome = { ok: false, error: errors.internal };
     } finally {
-      share.unsubscribe();
+      share?.unsubscribe();
+    }
+    this.#input({ kind: "history", task, outcome });
+    if (hasTurn) this.#answerTurns.done();
+  }
+
+  async #historyOf(
+    { source: { log } }: PublicationShare,
+    request: HistoryRequest,
+    deadline: number,
+  ): Promise<HistoryOutcome> {
+    if (log === undefined) throw new BusError("unavailable", "the channel has no history");
+    for (;;) {
+      // The position alone needs no publications.
+      const messages = request.limit === 0 ? [] : log.visible(Date.now());
+      if (log.following && messages !== undefined) {
+        const { position } = log;
+        const selected = selectHistory(messages, position.epoch, request);
+        return selected === undefined
+          ? { ok: false, error: errors.unrecoverablePosition }
+          : { ok: true, position, publications: this.#within(selected, 0) };
+      }
+      await until(log.following ? log.load() : log.ready(), deadline);
     }
   }
 
@@ -369,13 +453,30 @@ export class Connection implements Subscriber, Sender, Timed {
     if (!complete) this.#gate.metrics.incompletePresence.inc();
   }
 
-  /** The transport has ended: only now others are told that the client has gone. */
-  #end(closing: Closing | undefined): void {
-    this.#ended = true;
+  /** Nothing more goes to the peer: others are told that the client has gone. Idempotent. */
+  #release(): void {
+    this.#turns?.end();
+    this.#held = undefined;
     this.#gate.deadlines.forget(this);
     this.#subscribing.clear();
     for (const channel of [...this.#subscriptions.keys()]) this.#unsubscribe(channel);
+  }
+
+  #end(closing: Closing | undefined): void {
+    this.#ended = true;
+    this.#release();
     this.#gate.registry.remove(this, this.session.user);
     this.#gate.closed(this, closing, performance.now() - this.#openedAt);
   }
+}
+
+/** Waits for what NATS is asked for, if there is anything to wait for. */
+async function until(promise: Promise<void> | undefined, deadline: number): Promise<void> {
+  if (promise === undefined) return;
+  const late = (): Error => new BusError("unavailable", "NATS did not answer in time");
+  await within(promise, deadline - performance.now(), late);
+}
+
+function lengthOf(texts: readonly string[]): number {
+  return texts.reduce((sum, { length }) => sum + length, 0);
 }

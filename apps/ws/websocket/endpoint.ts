@@ -26,6 +26,8 @@ import { Registry } from "./registry.ts";
 export interface ProtocolLimits extends PeerLimits {
   readonly subscribeMs: number;
   readonly publishMs: number;
+  /** Of publications in one answer; who missed more has not recovered, and a longer history is cut. */
+  readonly maxAnswerCharacters: number;
   /** No connection lasts longer; some end sooner, by up to an eleventh. */
   readonly maxAgeMs: number;
 }

@@ -10,7 +10,7 @@ export interface Registered {
   close(closing: Closing): void;
 }
 
-/** To all gateways: of this user, only this client may stay. */
+/** To all gateways: of this user, none that is older than this client may stay. */
 const singleSubject = "g.single";
 
 /** The connected clients of each user, and how many one may have. */
@@ -19,22 +19,31 @@ export class Registry<T extends Registered = Registered> {
   readonly #limit: number;
   readonly #single: boolean;
   readonly #subscription: { unsubscribe(): void } | undefined;
-  readonly #users = new Map<string, Set<T>>();
+  readonly #now: () => number;
+  /** By user; each with the time at which it came. */
+  readonly #users = new Map<string, Map<T, number>>();
 
   /**
    * @param options.limit connections of one user to this gateway; 0: any number
-   * @param options.single a new connection of a user ends all others, on whichever gateway
+   * @param options.single a new connection of a user ends the older ones, on whichever gateway
+   * @param now milliseconds since 1970
    */
-  constructor(bus: Bus, options: { readonly limit: number; readonly single: boolean }) {
+  constructor(
+    bus: Bus,
+    options: { readonly limit: number; readonly single: boolean },
+    now: () => number = Date.now,
+  ) {
     this.#bus = bus;
+    this.#now = now;
     this.#limit = options.limit;
     this.#single = options.single;
     if (!options.single) return;
     this.#subscription = bus.subscribe(singleSubject, (data) => {
       const message = parseJson(data);
       if (!isRecord(message)) return;
-      const { user, client } = message;
-      if (typeof user === "string" && typeof client === "string") this.#endOthers(user, client);
+      const { user, client, at } = message;
+      if (typeof user !== "string" || typeof client !== "string" || typeof at !== "number") return;
+      this.#endOlder(user, client, at);
     });
   }
 
@@ -45,9 +54,10 @@ export class Registry<T extends Registered = Registered> {
     if (this.#limit > 0 && present !== undefined && present.size >= this.#limit) {
       return disconnects.connectionLimit;
     }
-    if (present === undefined) this.#users.set(user, new Set([connection]));
-    else present.add(connection);
-    if (this.#single) this.#announce(user, connection.client);
+    const at = this.#now();
+    if (present === undefined) this.#users.set(user, new Map([[connection, at]]));
+    else present.set(connection, at);
+    if (this.#single) this.#announce(user, connection.client, at);
     return undefined;
   }
 
@@ -62,18 +72,23 @@ export class Registry<T extends Registered = Registered> {
     this.#subscription?.unsubscribe();
   }
 
-  #announce(user: string, client: string): void {
-    this.#endOthers(user, client);
+  #announce(user: string, client: string, at: number): void {
+    this.#endOlder(user, client, at);
     try {
-      this.#bus.send(singleSubject, Buffer.from(JSON.stringify({ user, client })));
+      this.#bus.send(singleSubject, Buffer.from(JSON.stringify({ user, client, at })));
     } catch (error) {
       if (!(error instanceof BusError)) throw error;
     }
   }
 
-  #endOthers(user: string, client: string): void {
-    for (const other of [...(this.#users.get(user) ?? [])]) {
-      if (other.client !== client) other.close(disconnects.connectionLimit);
+  /**
+   * Of two that come at about the same time, each ends the other if it is the older one: exactly one stays,
+   * whichever is heard first. Where clocks differ, it is not always the one that came last.
+   */
+  #endOlder(user: string, client: string, at: number): void {
+    for (const [other, since] of [...(this.#users.get(user) ?? [])]) {
+      const isOlder = since < at || (since === at && other.client < client);
+      if (other.client !== client && isOlder) other.close(disconnects.connectionLimit);
     }
   }
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { connect as connectSocket } from "node:net";
 import { describe, it } from "node:test";
 import { connect } from "nats";
 import { createUser } from "nkeys.js";
@@ -245,6 +246,46 @@ describe("the NATS bus", () => {
       [answer.header("None"), answer.reply, answer.status],
       ["no", undefined, undefined],
     );
+  });
+
+  it("reads headers that its client does not, and of several with one name the last", async () => {
+    await using server = await NatsServer.start();
+    await using opened = open(server);
+    await connected(opened.bus);
+    const taken: (string | undefined)[][] = [];
+    await opened.bus.subscribe("h", (data, message) => {
+      const text = Buffer.from(data).toString();
+      taken.push([text, message.header("Good"), message.header("Bad Key"), message.header("No")]);
+    }).confirmed;
+    const socket = connectSocket(server.port, "127.0.0.1");
+    const headers = "NATS/1.0\r\nBad Key: x\r\nGood: first\r\nGood:  last \r\nÜ: y\r\n\r\n";
+    const length = Buffer.byteLength(headers);
+    socket.write('CONNECT {"headers":true,"verbose":false}\r\n');
+    socket.write(`HPUB h ${length} ${length + 2}\r\n${headers}hi\r\nPUB h 5\r\nplain\r\n`);
+    await eventually("both arrive", () => taken.length === 2);
+    assert.deepEqual(taken, [
+      ["hi", "last", "x", undefined],
+      ["plain", undefined, undefined, undefined],
+    ]);
+    socket.destroy();
+  });
+
+  it("goes on after a callback that throws, and says so", async () => {
+    await using server = await NatsServer.start();
+    await using opened = open(server);
+    await connected(opened.bus);
+    const taken: string[] = [];
+    await opened.bus.subscribe("t.a", (data) => {
+      const text = Buffer.from(data).toString();
+      if (text === "bad") throw new Error("on purpose");
+      taken.push(text);
+    }).confirmed;
+    for (const text of ["one", "bad", "two"]) {
+      await opened.bus.publish("t.a", bytes(text), { withinMs: 5_000 });
+    }
+    await opened.bus.flush();
+    assert.deepEqual(taken, ["one", "two"]);
+    assert.ok(opened.lines.some((line) => line.includes("bug: a message from NATS was not taken")));
   });
 
   it("says at once that nobody answers, and gives up at the deadline when somebody does not", async () => {

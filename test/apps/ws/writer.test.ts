@@ -47,6 +47,23 @@ describe("the writer", () => {
     assert.deepEqual([overflows, valve.writes], [1, 2], "after the overflow it writes nothing");
   });
 
+  it("takes one piece above the limit when nothing waits, and then as much as ever", () => {
+    const valve = new Valve();
+    let overflows = 0;
+    const writer = new Writer(valve, 1_000, () => (overflows += 1));
+    writer.write(Buffer.alloc(5_000));
+    writer.write(Buffer.alloc(1_000 - 64));
+    assert.equal(overflows, 0);
+    valve.drain();
+    writer.write(Buffer.alloc(500));
+    writer.write(Buffer.alloc(500));
+    assert.equal(overflows, 1, "the room of the large piece is gone with it");
+    const other = new Writer(new Valve(), 1_000, () => (overflows += 1));
+    other.write(Buffer.alloc(5_000));
+    other.write(Buffer.alloc(1_000));
+    assert.equal(overflows, 2);
+  });
+
   it("takes as much again once the peer has read", () => {
     const valve = new Valve();
     const writer = new Writer(valve, 1_000, never);

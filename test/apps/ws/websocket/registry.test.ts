@@ -32,10 +32,12 @@ describe("the register of clients", () => {
     registry.stop();
   });
 
-  it("ends the other connections of a user, on all gateways, where one is all that there may be", async () => {
+  it("ends the older connections of a user, on all gateways, where one is all that there may be", async () => {
     const nats = new SharedBus();
-    const here = new Registry(nats.connect(), { limit: 0, single: true });
-    const there = new Registry(nats.connect(), { limit: 0, single: true });
+    let now = 0;
+    const clock = (): number => (now += 1);
+    const here = new Registry(nats.connect(), { limit: 0, single: true }, clock);
+    const there = new Registry(nats.connect(), { limit: 0, single: true }, clock);
     const [first, second, third, other] = ["1", "2", "3", "4"].map((id) => new Client(id));
     assert.ok(first && second && third && other);
     there.add(first, "42");
@@ -48,4 +50,24 @@ describe("the register of clients", () => {
     here.stop();
     there.stop();
   });
+
+  for (const [name, earlier, later] of [
+    ["came first", 1, 2],
+    ["has the smaller id when both came at one time", 1, 1],
+  ] as const) {
+    it(`ends of two that do not know of each other the one that ${name}, and only that`, async () => {
+      const nats = new SharedBus();
+      const here = new Registry(nats.connect(), { limit: 0, single: true }, () => earlier);
+      const there = new Registry(nats.connect(), { limit: 0, single: true }, () => later);
+      const [a, b] = [new Client("a"), new Client("b")];
+      // In one turn: neither has heard of the other.
+      there.add(b, "42");
+      here.add(a, "42");
+      await eventually("one is closed", () => a.closed ?? b.closed);
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.deepEqual([a.closed?.code, b.closed], [3504, undefined]);
+      here.stop();
+      there.stop();
+    });
+  }
 });
