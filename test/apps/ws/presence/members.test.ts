@@ -288,6 +288,17 @@ describe("gateways", () => {
     await a.bus.flush();
     assert.deepEqual(await server.subjects(), []);
     await a.bus.close();
+    const [bus, { log }] = [new MemoryBus(), collectingLog()];
+    const idle = timers();
+    const settling = new Members({
+      bus,
+      gatewayId: "settling-gateway",
+      log,
+      limits: { settleMs: 600_000 },
+    });
+    assert.equal(timers(), idle + 2);
+    settling.stop();
+    assert.equal(timers(), idle);
     const never = new PresenceGateway(server, quick);
     never.service.stop();
     await never.service.members.whenSettled();

@@ -67,6 +67,16 @@ describe("pages of clients", () => {
     );
   });
 
+  it("are as large as allowed, and no larger", () => {
+    const clients = Array.from({ length: 100 }, (_, index) => {
+      return { user: "\u20ac".repeat(30), client: `${1_000 + index}` };
+    });
+    const page = pageOf(clients, first, 4_096);
+    assert.equal(page.complete, true);
+    assert.equal(page.more, page.clients.at(-1)?.client);
+    assert.ok(page.clients.length > 20 && page.clients.length < 40);
+  });
+
   it("hold who stays exactly once, whoever comes and goes between them", () => {
     const ids = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 3 }), { maxLength: 40 });
     fc.assert(

@@ -21,6 +21,9 @@ const usual: Limits = { helloIntervalMs: 600_000, forgetMs: 2 ** 31 };
 
 const ids = ({ clients }: Presence): Set<string> => new Set(clients.keys());
 
+const timers = (): number =>
+  process.getActiveResourcesInfo().filter((each) => each === "Timeout").length;
+
 async function timed(promise: Promise<Presence>): Promise<Presence & { readonly ms: number }> {
   const begin = performance.now();
   const presence = await promise;
@@ -63,6 +66,7 @@ async function impostor(server: NatsServer, answer: (question: Question) => unkn
       client.publish("g.hello", JSON.stringify({ type: "hello", gateway: id }));
       await client.flush();
     },
+    flush: () => client.flush(),
     [Symbol.asyncDispose]: () => client.close(),
   };
 }
@@ -319,6 +323,19 @@ describe("presence", () => {
     assert.ok(clients.size > 16 && clients.size < 30, `${clients.size} clients`);
   });
 
+  it("says that it is not complete when there are more gateways than can be asked", async () => {
+    await using server = await NatsServer.start();
+    await using a = await PresenceGateway.start(server, { ...patient, maxMembers: 1 });
+    await using b = await PresenceGateway.start(server, patient);
+    const client = b.add("a");
+    const all = await a.service.ask("a");
+    assert.deepEqual([ids(all), all.complete], [new Set([client]), true]);
+    await using c = await PresenceGateway.start(server, patient);
+    c.add("a");
+    const some = await a.service.ask("a");
+    assert.deepEqual([ids(some), some.complete], [new Set([client]), false]);
+  });
+
   it("says that it is not complete when a client does not fit into a message", async () => {
     await using server = await NatsServer.start();
     const limits = { ...patient, maxPageBytes: 4_096 };
@@ -550,14 +567,49 @@ describe("presence", () => {
     assert.deepEqual(subjects, [`g.${silent.id}.presence`]);
   });
 
+  it("does not change any more once it was answered", async () => {
+    await using server = await NatsServer.start();
+    await using a = await PresenceGateway.start(server, { ...patient, gatherMs: 600_000 });
+    const answer = Promise.withResolvers<unknown>();
+    let questions = 0;
+    await using other = await impostor(server, () => {
+      questions += 1;
+      return answer.promise;
+    });
+    await other.hello();
+    await a.knows(1);
+    const before = timers();
+    const [asked, waiting] = [a.service.ask("a"), a.service.ask("a")];
+    await eventually("it is asked", () => questions === 1);
+    a.service.stop();
+    const presence = await asked;
+    assert.equal((await waiting).complete, false);
+    // That of the heartbeat is gone, that of the request belongs to the bus.
+    assert.ok(timers() <= before, `${timers()} timers, before ${before}`);
+    answer.resolve({ clients: [{ user: "", client: "x" }], complete: true });
+    await other.flush();
+    await a.bus.flush();
+    assert.deepEqual(presence, { clients: new Map(), complete: false });
+  });
+
+  it("leaves no timers behind when it was answered", async () => {
+    await using server = await NatsServer.start();
+    await using a = await PresenceGateway.start(server, { ...patient, gatherMs: 600_000 });
+    await using b = await PresenceGateway.start(server, patient);
+    b.add("a");
+    const before = timers();
+    const asked = ["a", "a", "b", "a"].map((channel) => a.service.ask(channel));
+    assert.ok(timers() > before + 2);
+    for (const { complete } of await Promise.all(asked)) assert.ok(complete);
+    assert.ok(timers() <= before, `${timers()} timers, before ${before}`);
+  });
+
   it("leaves no timers behind, however often it is asked for while NATS is away", async () => {
     await using server = await NatsServer.start();
     await using a = await PresenceGateway.start(server, { ...usual, askMs: 200 });
     const own = a.add("c7");
     await server.signal("SIGKILL");
     await eventually("the bus sees it", () => !a.bus.connected);
-    const timers = (): number =>
-      process.getActiveResourcesInfo().filter((each) => each === "Timeout").length;
     const before = timers();
     const asked = Array.from({ length: 2_000 }, (_, index) => a.service.ask(`c${index % 500}`));
     assert.ok(timers() > before);
