@@ -110,6 +110,8 @@ describe("a connection token", () => {
     assert.deepEqual(forbidden.peer.connectionToken(forbidden.task, { user: "" }), [
       "close 3507 permission denied",
     ]);
+    const named = verifying({ client: { disallow_anonymous_connection_tokens: true } });
+    assert.deepEqual(named.peer.connectionToken(named.task).at(-1), connected);
   });
 
   const expiries: [what: string, expireAt: number | undefined, answer: string][] = [
@@ -127,6 +129,13 @@ describe("a connection token", () => {
       assert.deepEqual(answer[1], connected.replace('"ping"', `${fields}"ping"`));
     });
   }
+
+  it("counts what is left of the second that it is in", () => {
+    const { peer, task } = verifying();
+    peer.now = 400;
+    const [, text] = peer.connectionToken(task, { expireAt: seconds(1_000) });
+    assert.match(text as string, /"ttl":1,/);
+  });
 
   it("that has expired by its expire_at is an error", () => {
     const { peer, task } = verifying();
@@ -180,7 +189,7 @@ describe("server-side subscriptions", () => {
       b: {
         override: {
           presence: false,
-          join_leave: false,
+          join_leave: true,
           force_push_join_leave: false,
           force_recovery: false,
           force_positioning: true,
@@ -208,7 +217,7 @@ describe("server-side subscriptions", () => {
         info,
         presence: false,
         joinLeave: false,
-        announce: false,
+        announce: true,
         recoverable: false,
       },
     ]);
@@ -349,6 +358,15 @@ describe("server-side subscriptions", () => {
     ]);
     assert.equal(peer.session.channels.size, 0);
     assert.deepEqual(peer.send({ id: 2, subscribe: { channel: "a" } }), [badRequest]);
+  });
+
+  it("cannot promise a position that the transport does not know", () => {
+    const { peer, task } = verifying(recoverable);
+    peer.connectionToken(task, { channels: ["a"] });
+    assert.deepEqual(peer.subscribed(2), [
+      { kind: "unsubscribe", channel: "a" },
+      '{"id":1,"error":{"code":100,"message":"internal server error","temporary":true}}',
+    ]);
   });
 
   it("that lose their position end the connection, before its reply too", () => {

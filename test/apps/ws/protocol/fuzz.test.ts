@@ -198,7 +198,9 @@ describe("whatever a client sends", () => {
     fc.assert(
       fc.property(
         fc.nat(),
-        fc.array(fc.oneof(fc.string({ unit: "binary-ascii" }), fc.json(), fc.string()), { maxLength: 5 }),
+        fc.array(fc.oneof(fc.string({ unit: "binary-ascii" }), fc.json(), fc.string()), {
+          maxLength: 5,
+        }),
         (seed, others) => {
           const random = randomOf(seed);
           const made = Array.from({ length: mutatedPerRun }, () => mutated(random));

@@ -110,12 +110,33 @@ describe("what is under way", () => {
     assert.deepEqual(pipeline(peer, publish, 100_000), { [tooMany]: 2_048, [closed]: 1 });
   });
 
+  it("is not even looked at behind what ends the connection", () => {
+    const peer = new Peer(publishing({ command_rate_limit: 10 }));
+    peer.send({ id: 1, connect: { token: "t" } }, "{}");
+    assert.deepEqual(pipeline(peer, {}, 5_000), {});
+    assert.deepEqual(pipeline(peer, publish, 5_000), {});
+    assert.equal(peer.connectionToken(1).at(-1), "close 3501 bad request");
+  });
+
   it("is bounded also while it waits for a channel", () => {
     const peer = Peer.connected(withChannels({}, unlimited));
     peer.send({ id: 2, subscribe: { channel: "a" } });
     assert.deepEqual(pipeline(peer, unsubscribe, 2_050), { [tooMany]: 3 });
     assert.equal(peer.subscribed(1).length, 1 + 1 + 2_047);
     assert.deepEqual(peer.send(unsubscribe), ['{"id":2,"unsubscribe":{}}']);
+  });
+
+  it("is nothing again when what waited is done, in number and in size", () => {
+    const peer = Peer.connected({
+      ...withChannels({}, { ...unlimited, queue_max_size: 100_000 }),
+      websocket: { message_size_limit: 1_024 },
+    });
+    const padded = JSON.stringify(unsubscribe).padEnd(200, " ");
+    for (let task = 1; task <= 20; task += 1) {
+      peer.send({ id: 2, subscribe: { channel: "a" } });
+      for (let index = 0; index < 400; index += 1) assert.deepEqual(peer.send(padded), []);
+      assert.equal(peer.subscribed(task).length, 1 + 1 + 400);
+    }
   });
 
   it("is nothing again when all is answered, whatever came", () => {

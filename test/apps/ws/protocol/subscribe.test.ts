@@ -223,7 +223,13 @@ describe("join and leave events", () => {
     joinLeave: boolean,
     announce: boolean,
   ][] = [
-    ["are neither told nor got where there are none", {}, true, false, false],
+    [
+      "are neither told nor got where there are none",
+      { allow_presence_for_subscriber: true, allow_presence_for_anonymous: true },
+      true,
+      false,
+      false,
+    ],
     [
       "are told, and not got unless asked for",
       { join_leave: true, allow_presence_for_subscriber: true, allow_presence_for_anonymous: true },
@@ -410,7 +416,8 @@ describe("recovery", () => {
       const peer = Peer.connected(withChannels(history));
       const effect = onlyTask(peer.send({ id: 2, subscribe: { ...asked, flag } }), "subscribe");
       assert.equal(effect.recover, undefined);
-      assert.deepEqual(peer.subscribed(effect.task), answer);
+      const recovery = { recovered: true, publications };
+      assert.deepEqual(peer.subscribed(effect.task, { ok: true, recovery }), answer);
     }
   });
 

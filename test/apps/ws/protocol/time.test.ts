@@ -147,6 +147,15 @@ describe("a subscription that expires", () => {
     assert.equal(peer.tickAt(145_000).length, 2);
   });
 
+  it("may be made to end sooner", () => {
+    const peer = Peer.connected(config);
+    subscribe(peer, "a", 120_000);
+    const command = { id: 3, sub_refresh: { channel: "a", token: "r" } };
+    const { task } = onlyTask(peer.send(command), "verify-subscription");
+    peer.subscriptionToken(task, { expireAt: seconds(60_000) });
+    assert.equal(peer.session.deadline, 85_000);
+  });
+
   it("does not hold up a ping that is due at the same time", () => {
     const peer = Peer.connected(withChannels({}));
     subscribe(peer, "a", 1_000);
