@@ -24,7 +24,7 @@ export interface AnchorKeeperOptions {
  */
 const step = { min: 64, max: 128 } as const;
 /** Of several gateways that see at a time that the anchor must be moved, one is first by chance. */
-const spreadMs = 100;
+const spreadMs = 20;
 /** After a failure, other attempts wait for so long. */
 const retryMs = 1_000;
 const attempts = 5;

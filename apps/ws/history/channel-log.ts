@@ -327,7 +327,9 @@ export class ChannelLog {
     }
     if (found.kind === "all") {
       for (const message of found.messages) this.#append(message);
-      if (handedOn === undefined || this.#counted(handedOn)) {
+      const { offset } = this.#tip;
+      const counted = anchor === undefined || anchor.tip.offset <= offset;
+      if (counted && (handedOn === undefined || this.#counted(handedOn))) {
         this.#rewoundSince = undefined;
         this.#freshAt = asked;
         // Anchors were lost; while a gateway goes on counting, the epoch need not be.
@@ -335,7 +337,7 @@ export class ChannelLog {
         return true;
       }
     }
-    // A stream that does not hold what it has handed on is rewound as well.
+    // A stream that does not hold what it has handed on, or others have counted, is rewound as well.
     const rewound = found.kind === "rewound" || found.kind === "all";
     if (found.kind === "lagging" || (rewound && this.#waitsForLeader())) return false;
     // Others may have counted on, and their anchor tells; but not when the count was wrong.
