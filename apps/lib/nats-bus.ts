@@ -228,7 +228,7 @@ export class NatsBus implements Bus {
 
   /** A link that is logged in and whose server knows every subscription. */
   async #connect(signal: AbortSignal): Promise<NatsLink> {
-    const { name, servers, seed, inboxPrefix } = this.#options;
+    const { name, servers, seed, inboxPrefix = "_INBOX" } = this.#options;
     const { connectTimeoutMs, pongTimeoutMs } = this.#limits;
     if (seed !== undefined) this.#seed ??= await seed(signal);
     // Loaded here, since it takes a quarter of the start and listening does not need it.
@@ -239,9 +239,6 @@ export class NatsBus implements Bus {
       timeout: connectTimeoutMs,
       reconnect: false,
       ignoreClusterUpdates: true,
-      // A stack trace per request costs more than the request.
-      noAsyncTraces: true,
-      ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
       // Longer than any connection is silent: #keepAlive asks, since the client's own check waits
       // for pending writes before it lets go of a dead connection.
       pingInterval: 2 ** 31 - 1,
@@ -251,7 +248,7 @@ export class NatsBus implements Bus {
     try {
       // The client forgets the socket to a server that takes the connection and says nothing. It closes
       // when that server ends, or wakes and sees no login in time (it asks for one where it has keys).
-      link = new NatsLink(await unlessAborted(attempt, signal), headers);
+      link = new NatsLink(await unlessAborted(attempt, signal), headers, inboxPrefix);
     } catch (error) {
       // Whoever stops does not wait for a server that does not answer.
       attempt.then((connection) => connection.close()).catch(() => undefined);

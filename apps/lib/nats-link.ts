@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Msg, MsgHdrs, NatsConnection, Subscription } from "nats";
 import { BusError, type BusHeaders, type BusMessage } from "./bus.ts";
 import { within } from "./within.ts";
@@ -20,6 +21,10 @@ export class NatsLink {
   readonly #makeHeaders: () => MsgHdrs;
   readonly #subscriptions = new Map<Interest, Subscription>();
   readonly #waiting = new Set<(error: BusError) => void>();
+  /** Answers that are waited for, by the subject on which they come. */
+  readonly #requests = new Map<string, (message: BusMessage) => void>();
+  readonly #inbox: string;
+  #lastRequest = 0;
   readonly #ended = Promise.withResolvers<string>();
   #endedBecause: string | undefined;
   #heardAt = Date.now();
@@ -29,10 +34,14 @@ export class NatsLink {
   /** Called when the server refuses a publication on this link. */
   onRefusedPublication: (subject: string) => void = () => undefined;
 
-  /** @param makeHeaders the client's own, which is loaded as late as the client */
-  constructor(connection: NatsConnection, makeHeaders: () => MsgHdrs) {
+  /**
+   * @param makeHeaders the client's own, which is loaded as late as the client
+   * @param inboxPrefix below which answers may be subscribed to
+   */
+  constructor(connection: NatsConnection, makeHeaders: () => MsgHdrs, inboxPrefix: string) {
     this.#connection = connection;
     this.#makeHeaders = makeHeaders;
+    this.#inbox = `${inboxPrefix}.${randomUUID()}`;
     void connection.closed().then((error) => {
       this.end(error instanceof Error ? error.message : "the server closed the connection");
     });
@@ -121,38 +130,39 @@ export class NatsLink {
   ): Promise<BusMessage> {
     this.#checkSize(data, headers);
     const answer = Promise.withResolvers<BusMessage>();
-    // As with a flush: the client settles nothing when the connection was closed.
-    const fail = (error: unknown): void => {
-      answer.reject(
-        error instanceof BusError
-          ? error
-          : new BusError("unavailable", "the connection to NATS broke", { cause: error }),
-      );
-    };
     if (this.#endedBecause !== undefined) {
-      fail(this.#endedBecause);
-      return answer.promise;
+      throw new BusError("unavailable", `the connection to NATS broke: ${this.#endedBecause}`);
     }
-    this.#waiting.add(fail);
+    this.#lastRequest += 1;
+    const inbox = `${this.#inbox}.${this.#lastRequest}`;
+    const timer = setTimeout(() => {
+      answer.reject(new BusError("unavailable", `no answer on ${subject} within ${withinMs} ms`));
+    }, withinMs);
+    this.#requests.set(inbox, answer.resolve);
+    this.#waiting.add(answer.reject);
     try {
-      this.#connection
-        .request(subject, data, {
-          timeout: withinMs,
-          ...(headers === undefined ? {} : { headers: this.#headersOf(headers) }),
-        })
-        .then(
-          (message) => {
-            answer.resolve(new LinkMessage(message));
-          },
-          (error: unknown) => {
-            // The client says of a request on a connection that ended that its time is over.
-            fail(this.alive ? requestError(error, subject, withinMs) : error);
-          },
-        );
-      return await answer.promise;
+      this.#listenForAnswers();
+      this.send(subject, data, { reply: inbox, ...(headers === undefined ? {} : { headers }) });
+      const message = await answer.promise;
+      if (message.status === 503 && message.data.length === 0) {
+        throw new BusError("no_responders", `nobody answers on ${subject}`);
+      }
+      return message;
     } finally {
-      this.#waiting.delete(fail);
+      clearTimeout(timer);
+      this.#requests.delete(inbox);
+      this.#waiting.delete(answer.reject);
     }
+  }
+
+  /** One subscription for all answers, from the first request on. */
+  #listenForAnswers(): void {
+    if (this.#lastRequest > 1) return;
+    this.#connection.subscribe(`${this.#inbox}.*`, {
+      callback: (error, message) => {
+        if (error === null) this.#requests.get(message.subject)?.(new LinkMessage(message));
+      },
+    });
   }
 
   /** Resolves when the server has processed all that was sent before. */
@@ -279,14 +289,4 @@ interface ClientMessage {
   readonly _rdata?: Uint8Array;
   /** `hdr`: how many bytes the headers have; -1 for none. */
   readonly _msg?: { readonly hdr?: number };
-}
-
-function requestError(error: unknown, subject: string, withinMs: number): BusError {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  const options = { cause: error };
-  if (code === "503") return new BusError("no_responders", `nobody answers on ${subject}`, options);
-  if (code === "TIMEOUT") {
-    return new BusError("unavailable", `no answer on ${subject} within ${withinMs} ms`, options);
-  }
-  return new BusError("unavailable", `the request on ${subject} failed`, options);
 }

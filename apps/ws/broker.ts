@@ -12,6 +12,11 @@ export interface BrokerLimits {
   readonly maxUnconfirmedBytes: number;
 }
 
+interface Publishing {
+  readonly send: () => void;
+  readonly published: PromiseWithResolvers<undefined>;
+}
+
 /** A channel that this process follows; those with history have their log. */
 export interface ChannelSubscription extends BusSubscription {
   readonly log?: ChannelLog;
@@ -25,6 +30,8 @@ export class Broker implements Source<ChannelMessage, ChannelSubscription> {
   readonly #bus: Bus;
   readonly #history: Pick<History, "namespaceOf" | "subscribe" | "publish"> | undefined;
   readonly #limits: BrokerLimits;
+  /** Publications of clients, of this turn. */
+  #batch: Publishing[] = [];
   #sent = 0;
   #confirmed = 0;
   #sentBytes = 0;
@@ -91,13 +98,44 @@ export class Broker implements Source<ChannelMessage, ChannelSubscription> {
       await this.#history.publish(topic, message, { id: randomUUID(), info, withinMs });
       return;
     }
+    const published = Promise.withResolvers<undefined>();
     const headers = { "Centrifuge-Info": info };
-    this.#bus.send(topicSubject(topic), message, { headers });
-    await within(
-      this.#bus.flush(),
-      withinMs,
-      () => new BusError("unavailable", "NATS did not confirm the publication in time"),
-    );
+    this.#batch.push({
+      send: () => {
+        this.#bus.send(topicSubject(topic), message, { headers });
+      },
+      published,
+    });
+    if (this.#batch.length === 1) setImmediate(() => void this.#publishBatch(withinMs));
+    await published.promise;
+  }
+
+  /**
+   * What was published in one turn of the event loop goes to NATS in one write, together with the question
+   * whether it has arrived.
+   */
+  async #publishBatch(withinMs: number): Promise<void> {
+    const batch = this.#batch;
+    this.#batch = [];
+    const late = (): Error =>
+      new BusError("unavailable", "NATS did not confirm the publication in time");
+    // Asked before, it is put behind what is sent in this turn, and not into a write of its own.
+    const confirmed = within(this.#bus.flush(), withinMs, late);
+    const sent = batch.filter(({ send, published }) => {
+      try {
+        send();
+        return true;
+      } catch (error) {
+        published.reject(error);
+        return false;
+      }
+    });
+    try {
+      await confirmed;
+      for (const { published } of sent) published.resolve(undefined);
+    } catch (error) {
+      for (const { published } of sent) published.reject(error);
+    }
   }
 
   /**

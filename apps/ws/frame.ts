@@ -8,7 +8,20 @@ import { isUtf8 } from "node:buffer";
  */
 export function textFrame(message: Uint8Array): Buffer {
   const payload = isUtf8(message) ? message : Buffer.from(new TextDecoder().decode(message));
-  const { length } = payload;
+  const { frame, head } = emptyFrame(payload.length);
+  frame.set(payload, head);
+  return frame;
+}
+
+/** The same of a text; it is encoded where it is sent from. */
+export function textFrameOf(text: string): Buffer {
+  const { frame, head } = emptyFrame(Buffer.byteLength(text));
+  frame.write(text, head, "utf8");
+  return frame;
+}
+
+/** A frame whose payload, of so many bytes, is to be written behind its head. */
+function emptyFrame(length: number): { readonly frame: Buffer; readonly head: number } {
   const head = length < 126 ? 2 : length < 65_536 ? 4 : 10;
   const frame = Buffer.allocUnsafe(head + length);
   frame[0] = 0x81;
@@ -21,6 +34,5 @@ export function textFrame(message: Uint8Array): Buffer {
     frame[1] = 127;
     frame.writeBigUInt64BE(BigInt(length), 2);
   }
-  frame.set(payload, head);
-  return frame;
+  return { frame, head };
 }

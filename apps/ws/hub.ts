@@ -28,7 +28,7 @@ interface Lane<T> {
   readonly encoding: Encoding<T>;
   readonly subscribers: Set<Subscriber>;
   /** What has arrived in this turn and is not handed out yet, encoded. */
-  batch: Buffer[];
+  readonly batch: Buffer[];
 }
 
 /** One subscription of the source and everyone who shares it. */
@@ -130,10 +130,11 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
     const dirty = this.#dirty;
     this.#dirty = [];
     for (const lane of dirty) {
-      const [first, ...more] = lane.batch;
-      lane.batch = [];
+      const { batch } = lane;
+      const [first] = batch;
       if (first === undefined) continue;
-      const bytes = more.length === 0 ? first : Buffer.concat([first, ...more]);
+      const bytes = batch.length === 1 ? first : Buffer.concat(batch);
+      batch.length = 0;
       for (const subscriber of lane.subscribers) subscriber.write(bytes);
     }
   }

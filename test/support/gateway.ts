@@ -1,7 +1,6 @@
 import type { AddressInfo } from "node:net";
 import { connect, type NatsConnection } from "nats";
 import { WebSocket } from "ws";
-import { createLog } from "../../apps/lib/log.ts";
 import { NatsBus, type NatsBusLimits } from "../../apps/lib/nats-bus.ts";
 import { createHttpServer } from "../../apps/lib/server.ts";
 import { TokenVerifier } from "../../apps/ws/auth/tokens.ts";
@@ -12,18 +11,11 @@ import {
   type GatewayOptions,
   inboxPrefix,
 } from "../../apps/ws/gateway.ts";
+import { collectingLog } from "./collecting-log.ts";
 import { eventually } from "./eventually.ts";
 import { NatsServer } from "./nats.ts";
 
-/** A log that keeps its lines. */
-export function collectingLog(): { log: ReturnType<typeof createLog>; lines: string[] } {
-  const lines: string[] = [];
-  const log = createLog(
-    { service: "test", version: undefined, instance: undefined },
-    { sink: { write: (line) => lines.push(line) }, readable: false },
-  );
-  return { log, lines };
-}
+export { collectingLog };
 
 /** The environment of a gateway that lets everybody do everything. */
 export const openGateway: Readonly<Record<string, string>> = {

@@ -105,8 +105,13 @@ function subscribeText(result: SubscribeResult): string {
   return `{${fields.slice(1)}}`;
 }
 
+/** What is shared by those who asked together is made once for all of them. */
+const presenceTexts = new WeakMap<PresenceResult["presence"], string>();
+
 function presenceText({ presence, incomplete }: PresenceResult): string {
-  const text = `{"presence":${mapText(presence, encodeClientInfo)}`;
+  const clients = presenceTexts.get(presence) ?? mapText(presence, encodeClientInfo);
+  presenceTexts.set(presence, clients);
+  const text = `{"presence":${clients}`;
   return incomplete ? `${text},"incomplete":true}` : `${text}}`;
 }
 

@@ -5,7 +5,7 @@ import { within } from "../../lib/within.ts";
 import type { ChannelSubscription } from "../broker.ts";
 import type { ChannelMessage } from "../channel-message.ts";
 import type { Timed } from "../deadlines.ts";
-import { textFrame } from "../frame.ts";
+import { textFrameOf } from "../frame.ts";
 import type { HubSubscription, Subscriber } from "../hub.ts";
 import type { Sender } from "../outbox.ts";
 import { type Closing, Peer } from "../peer.ts";
@@ -42,7 +42,7 @@ interface Subscription {
 /** Beyond this, frames of one turn do not wait for its end, and large answers wait for the peer to read. */
 const roomBytes = 65_536;
 
-const pingFrame = textFrame(Buffer.from("{}"));
+const pingFrame = textFrameOf("{}");
 
 export interface ConnectionOptions {
   readonly websocket: WebSocket;
@@ -67,7 +67,7 @@ export class Connection implements Subscriber, Sender, Timed {
   readonly #subscribing = new Map<string, number>();
   readonly #openedAt = performance.now();
   /** Frames of this turn. */
-  #pending: Uint8Array[] = [];
+  readonly #pending: Uint8Array[] = [];
   #pendingBytes = 0;
   /** Made when the first large answer is asked for. */
   #turns: AnswerTurns | undefined;
@@ -127,11 +127,13 @@ export class Connection implements Subscriber, Sender, Timed {
   }
 
   flush(): void {
-    const [first, ...more] = this.#pending;
-    this.#pending = [];
-    this.#pendingBytes = 0;
+    const pending = this.#pending;
+    const [first] = pending;
     if (first === undefined) return;
-    this.#peer.write(more.length === 0 ? first : Buffer.concat([first, ...more]));
+    const bytes = pending.length === 1 ? first : Buffer.concat(pending);
+    pending.length = 0;
+    this.#pendingBytes = 0;
+    this.#peer.write(bytes);
     this.#turns?.check();
   }
 
@@ -192,7 +194,7 @@ export class Connection implements Subscriber, Sender, Timed {
   }
 
   #send(text: string): void {
-    this.#enqueue(textFrame(Buffer.from(text)));
+    this.#enqueue(textFrameOf(text));
   }
 
   #carryOut(effect: Effect): void {

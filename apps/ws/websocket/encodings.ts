@@ -1,5 +1,5 @@
 import type { ChannelMessage } from "../channel-message.ts";
-import { textFrame } from "../frame.ts";
+import { textFrameOf } from "../frame.ts";
 import type { Encoding } from "../hub.ts";
 import { type ClientInfo, decodeClientInfo, parseJson } from "../presence/client-info.ts";
 import type { JoinLeaveEvent } from "../presence/join-leave.ts";
@@ -36,12 +36,12 @@ export function publicationText(message: ChannelMessage): PublicationText {
 
 export const publicationEncoding: Encoding<ChannelMessage> = {
   encode: (message, channel) =>
-    textFrame(Buffer.from(encodePublicationPush(channel, publicationText(message)))),
+    textFrameOf(encodePublicationPush(channel, publicationText(message))),
 };
 
 export const eventEncoding: Encoding<JoinLeaveEvent> = {
   encode: ({ type, info }, channel) => {
     const push = type === "join" ? { channel, join: { info } } : { channel, leave: { info } };
-    return textFrame(Buffer.from(encodePush(push)));
+    return textFrameOf(encodePush(push));
   },
 };
