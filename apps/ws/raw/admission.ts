@@ -3,6 +3,7 @@ import { userFromHeader } from "../auth/proxy-user.ts";
 import type { ConnectionClaims, TokenOutcome } from "../auth/tokens.ts";
 import type { ChannelRules } from "../channel/rules.ts";
 import type { GatewayConfig } from "../config/options.ts";
+import { channelsOf } from "../protocol/connect.ts";
 import type { Refusal } from "../upgrade.ts";
 import type { RawAdmission } from "./endpoint.ts";
 
@@ -43,7 +44,7 @@ export async function admitRaw(
   const identity = await identify(request, query, options);
   if ("status" in identity) return identity;
   const { user, insecure, claims } = identity;
-  const granted = claims?.channels.includes(topic) === true || hasOwn(claims?.subs, topic);
+  const granted = claims !== undefined && channelsOf(claims).some(([channel]) => channel === topic);
   if (!granted && rules.maySubscribe({ user, insecure }, topic) !== "yes") {
     return { status: 403, code: "forbidden", message: "this topic is not for this client" };
   }
@@ -70,7 +71,10 @@ async function identify(
       const code = outcome.reason === "expired" ? "token_expired" : "unauthorized";
       return unauthorized(code, outcome.message);
     }
-    const { user } = outcome.claims;
+    const { user, expireAt } = outcome.claims;
+    if (expireAt !== undefined && expireAt * 1_000 <= Date.now()) {
+      return unauthorized("token_expired", "what the token grants has expired");
+    }
     if (user === "" && client.disallow_anonymous_connection_tokens) {
       return unauthorized("unauthorized", "the token names no user");
     }
@@ -86,8 +90,4 @@ async function identify(
 
 function unauthorized(code: string, message: string): Refusal {
   return { status: 401, code, message, headers: { "www-authenticate": "Bearer" } };
-}
-
-function hasOwn(record: Readonly<Record<string, unknown>> | undefined, key: string): boolean {
-  return record !== undefined && Object.hasOwn(record, key);
 }

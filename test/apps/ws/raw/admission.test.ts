@@ -72,6 +72,8 @@ describe("who may open a raw websocket", () => {
   it("is nobody with a token that has expired, is of another key, or of no user where one is needed", async () => {
     const old = await token({ sub: "42", exp: 1 });
     assert.equal(await admit("a", { query: `token=${old}` }), "401 token_expired");
+    const ended = await token({ sub: "42", exp: inAnHour, expire_at: 1 });
+    assert.equal(await admit("a", { query: `token=${ended}` }), "401 token_expired");
     const forged = await new SignJWT({ sub: "42" })
       .setProtectedHeader({ alg: "HS256" })
       .sign(Buffer.from("another secret of nobody in particular"));
@@ -82,15 +84,15 @@ describe("who may open a raw websocket", () => {
   });
 
   it("gets the topics that the token names, private ones too, and no other private one", async () => {
-    const good = await token({ sub: "42", channels: ["$mine"], subs: { "$chat:ours": {} } });
-    const query = `token=${good}`;
-    for (const topic of ["$mine", "$chat:ours"]) {
-      assert.deepEqual(await admit(topic, { query }), {
-        topic,
-        mayPublish: false,
-        expiresAtMs: undefined,
-      });
-    }
+    const query = `token=${await token({ sub: "42", subs: { "$chat:ours": {}, $mine: {} } })}`;
+    const list = `token=${await token({ sub: "42", channels: ["$mine"] })}`;
+    const both = await token({ sub: "42", channels: ["$mine"], subs: { "$chat:ours": {} } });
+    const granted = (topic: string) => ({ topic, mayPublish: false, expiresAtMs: undefined });
+    assert.deepEqual(await admit("$chat:ours", { query }), granted("$chat:ours"));
+    assert.deepEqual(await admit("$mine", { query }), granted("$mine"));
+    assert.deepEqual(await admit("$mine", { query: list }), granted("$mine"));
+    // As in the protocol, one list makes the other void.
+    assert.equal(await admit("$mine", { query: `token=${both}` }), "403 forbidden");
     assert.equal(await admit("$other", { query }), "403 forbidden");
     assert.equal(await admit("$chat:other", { query }), "403 forbidden");
     // A property of every object is no topic of the token.
