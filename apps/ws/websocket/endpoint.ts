@@ -98,6 +98,8 @@ export class ProtocolEndpoint {
         gatewayId,
         log,
         local: (channel) => present.of(channel),
+        // Clients of a paused gateway go elsewhere when its ping has been missing for 10 s.
+        limits: { forgetMs: Math.max(60_000, 2 * client.ping_interval + 10_000) },
       }),
       joinLeave,
       registry: new Registry(bus, {
