@@ -80,6 +80,11 @@ export class GatewayPair implements AsyncDisposable {
     return `${namespace === "" ? "" : `${namespace}:`}channel-${++this.#channels}`;
   }
 
+  /** Kills NATS, and starts it again without anything that it had stored. */
+  async wipe(): Promise<void> {
+    await this.#jetStream.wipe();
+  }
+
   /** Starts another gateway in the place of one that has ended. */
   async restart(index: 0 | 1): Promise<void> {
     await this.gateways[index]?.[Symbol.asyncDispose]();

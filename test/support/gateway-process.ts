@@ -23,6 +23,13 @@ export class JetStreamServer implements AsyncDisposable {
     return new JetStreamServer(server, folder);
   }
 
+  /** Kills it, and starts it again without anything that it had stored. */
+  async wipe(): Promise<void> {
+    await this.server.signal("SIGKILL");
+    await rm(this.#folder, { recursive: true, force: true });
+    await this.server.restart();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.server[Symbol.asyncDispose]();
     await rm(this.#folder, { recursive: true, force: true });

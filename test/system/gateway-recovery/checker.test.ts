@@ -126,6 +126,11 @@ describe("the checker of what subscribers saw", () => {
       ...[subscribed(0), ...got(1, 3)],
       ...[lost(2, { epoch: "f" }), ...got(3, 5, { shift: 5 })],
     ]),
+    "a short history that began before anybody came": {
+      ...short([]),
+      followers: [follower("late", [subscribed(5), ...got(6, 9, { shift: 1 })])],
+      answers: [],
+    },
     "a new epoch after somebody deleted the history": {
       ...short([
         ...[subscribed(0), ...got(1, 4)],
@@ -250,6 +255,10 @@ describe("the checker of what subscribers saw", () => {
     "recovered: false although everything was there": [
       beside([subscribed(0), ...got(1, 4), lost(6), ...got(7, 10)]),
       /was not recovered from offset 4 of epoch e, though only 2 publications followed/,
+    ],
+    "recovered: false from the beginning although everything was there": [
+      beside([lost(6), ...got(7, 10)], { offset: 0, epoch: "" }),
+      /was not recovered from offset 0 of epoch , though only 6 publications followed/,
     ],
     "recovered: false in a new epoch although everything was there": [
       short([

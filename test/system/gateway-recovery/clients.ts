@@ -1,5 +1,5 @@
 /** Clients that write down what they see and do. */
-import type { Centrifuge, PublicationContext, SubscribedContext } from "centrifuge";
+import type { Centrifuge, PublicationContext, SubscribedContext, Subscription } from "centrifuge";
 import { SignJWT } from "jose";
 import { connect, type NatsConnection } from "nats";
 import { centrifuge, subjectOf } from "../../support/gateway-process.ts";
@@ -25,6 +25,7 @@ interface OpenFollower extends Follower {
 export class Subscriber {
   readonly followers: readonly OpenFollower[];
   readonly #client: Centrifuge;
+  #subscriptions: Subscription[] = [];
   #closed = false;
 
   /** @param since by channel, from where it asks for everything that it missed */
@@ -76,9 +77,11 @@ export class Subscriber {
           this.#delivered(context);
         });
         subscription.on("unsubscribed", ({ code, reason }) => {
-          this.#end(channel, `unsubscribed, ${code} ${reason}`);
+          // 0: it was this side that did it.
+          if (code !== 0) this.#end(channel, `unsubscribed, ${code} ${reason}`);
         });
         subscription.subscribe();
+        this.#subscriptions.push(subscription);
       }
     } else {
       client.on("subscribed", (context) => {
@@ -114,6 +117,17 @@ export class Subscriber {
   isAt(channel: string, end: Position): boolean {
     const position = this.position(channel);
     return position?.offset === end.offset && position.epoch === end.epoch;
+  }
+
+  /** Unsubscribes and subscribes again until the signal aborts. */
+  async fidget(random: Random, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.#subscriptions.length > 0) {
+      await rest(random.between(20, 600), signal);
+      const subscription = random.one(this.#subscriptions);
+      subscription.unsubscribe();
+      if (random.chance(0.5)) await rest(random.between(0, 100), signal);
+      subscription.subscribe();
+    }
   }
 
   close(): void {
@@ -222,10 +236,20 @@ export class Publisher {
     return id;
   }
 
+  /** Resolves when nothing can be stored any more that was published before. */
+  async settle(): Promise<void> {
+    const unknown = this.publishes.filter(({ acknowledged }) => acknowledged === undefined);
+    const last = Math.max(...unknown.map(({ invoked }) => invoked));
+    if (this.#plan.kind === "client") await rest(Math.max(0, last + retriedMs - now()));
+  }
+
   async close(): Promise<void> {
     await this.#close();
   }
 }
+
+/** For so long a gateway tries to store what a client has published, whether that still waits or not. */
+const retriedMs = 4_500;
 
 /** A client of NATS that never gives up. */
 export function natsClient(port: number): Promise<NatsConnection> {

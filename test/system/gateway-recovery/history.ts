@@ -179,8 +179,10 @@ class Numbering {
         );
       }
       const bases = [...epochs.keys()].flatMap((epoch) => this.#base(channel, epoch) ?? []);
-      if (bases.length > 0 && Math.min(...bases) !== -1) {
-        const first = Math.min(...bases);
+      const first = Math.min(...bases);
+      // Of a short history, the beginning may have been forgotten before anybody came.
+      const counted = lossless || followers.some((follower) => sawBeginning(follower, channel));
+      if (counted && bases.length > 0 && first !== -1) {
         this.problems.push(
           `the first publication of ${channel} has the offset ${-first} instead of 1`,
         );
@@ -227,6 +229,11 @@ class Numbering {
       );
     }
   }
+}
+
+/** Whether it came when nothing had been published. */
+function sawBeginning({ channel, seen: [first] }: Follower, of: string): boolean {
+  return channel === of && first?.kind === "subscribed" && first.position?.offset === 0;
 }
 
 interface Sighting {
@@ -334,7 +341,7 @@ function replyProblems(
   const here = index(before.epoch === "" ? { ...before, epoch: position.epoch } : before);
   const top = index(position);
   const missing = here === undefined || top === undefined ? undefined : top - here;
-  const wasDeleted = here !== undefined && here < gone;
+  const wasDeleted = gone > 0 && here !== undefined && here < gone;
   if (missing !== undefined && missing >= 0 && missing <= reachable && !wasDeleted) {
     problems.push(
       `was not recovered from ${text}, though only ${missing} publications followed (now offset ` +

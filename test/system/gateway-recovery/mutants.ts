@@ -28,67 +28,66 @@ export const mutants = {
   gap: {
     name: "what a message says of its predecessor is not looked at",
     file: "history/channel-log.ts",
-    original: `return message.previous === seq && message.seq > seq;`,
-    defect: `return message.seq > seq;`,
+    original: `message.previous === tip.seq && message.seq > tip.seq`,
+    defect: `message.seq > tip.seq`,
   },
   buffered: {
     name: "one publication is dropped that came between subscribing and reading the history",
     file: "history/channel-log.ts",
     original: `      this.#append(message);
     }
-    // As many`,
-    defect: `      if (index > 0 || this.#tip === undefined) this.#append(message);
+    return messages`,
+    defect: `      if (message !== messages?.[0] || this.#tip === undefined) this.#append(message);
       else this.#tip = { ...this.#tip, seq: message.seq, time: message.time };
     }
-    // As many`,
+    return messages`,
   },
   epoch: {
     name: "the epoch is not looked at",
-    file: "history/channel-log.ts",
+    file: "history/snapshot.ts",
     original: `const sameEpoch = recover.epoch === "" || recover.epoch === position.epoch;`,
     defect: `const sameEpoch = recover.epoch.length >= 0;`,
   },
   old: {
     name: "what is left of a history counts as all that was missed",
-    file: "history/channel-log.ts",
-    original: `    if (missing > Math.min(max, this.#options.limits.size)) return failed;
-    if (missing > this.#entries.length) return this.#complete ? failed : undefined;
-    const entries = this.#entries.slice(-missing);`,
-    defect: `    const entries = this.#entries.slice(-Math.min(missing, max, this.#options.limits.size));`,
+    file: "history/snapshot.ts",
+    original: `  if (missing > Math.min(limits.max, limits.size)) return failed;
+  if (missing > tail.length) return tail.complete ? failed : undefined;
+  const entries = tail.newest(missing);`,
+    defect: `  const entries = tail.newest(Math.min(missing, limits.max, limits.size));`,
   },
   reconnect: {
     name: "nobody looks for what was published while NATS was away",
-    file: "history/channel-log.ts",
-    original: `    this.#again = true;
-    this.#settle();
-  }`,
-    defect: `    this.#again = false;
-  }`,
+    file: "history/history.ts",
+    original: `for (const { log } of this.#logs.values()) log.reconnected();`,
+    defect: `void this.#logs;`,
   },
   anchor: {
     name: "gateways count from an anchor that is wrong by one",
-    file: "history/channel-log.ts",
-    original: `const anchor: Anchor = { epoch: this.#epoch, tip };`,
-    defect: `const anchor: Anchor = { epoch: this.#epoch, tip: { ...tip, offset: tip.offset + 1 } };`,
+    file: "history/anchor-keeper.ts",
+    original: `const revision = await store.writeAnchor(anchor, this.#known?.revision ?? 0);`,
+    defect: `const tip = { ...anchor.tip, offset: anchor.tip.offset + 1 };
+      const revision = await store.writeAnchor({ ...anchor, tip }, this.#known?.revision ?? 0);`,
   },
   lost: {
     name: "subscribers are not told that their numbering has ended",
     file: "history/channel-log.ts",
-    original: `      this.#options.onLost();
-      return true;`,
-    defect: `      return true;`,
+    original: `if (had) this.#options.onLost();`,
+    defect: `void had;`,
   },
   purge: {
     name: "a message that is missing before its time counts as expired",
     file: "history/continuation.ts",
-    original: `if (!expired || state.firstSeq <= tip.seq) return undefined;`,
-    defect: `if (Number.isNaN(Number(expired))) return undefined;`,
+    original: `if (!expired || state.firstSeq <= tip.seq) return refuted;`,
+    defect: `void expired;`,
   },
   acknowledged: {
     name: "a publication is acknowledged before it is stored",
     file: "history/history.ts",
-    original: `          await jetStream.publish(topicSubject(channel), data, {`,
-    defect: `          void jetStream.publish(topicSubject(channel), data, {`,
+    original: `          await jetStream.publish(subject, data, attempt);
+          return;`,
+    defect: `          void jetStream.publish(subject, data, attempt).catch(() => undefined);
+          return;`,
   },
 } as const satisfies Readonly<Record<string, Mutant>>;
 

@@ -48,6 +48,7 @@ describe("the plan of a run", () => {
     ]);
     assert.ok(subscribers.some(({ joinsAt }) => joinsAt !== undefined));
     assert.ok(subscribers.some(({ serverSide }) => serverSide));
+    assert.ok(subscribers.some(({ restless, joinsAt }) => restless && joinsAt === undefined));
   });
 
   it("is of each variant within six seeds", () => {

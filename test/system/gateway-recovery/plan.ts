@@ -71,6 +71,8 @@ export interface SubscriberPlan {
   readonly serverSide: boolean;
   /** When it comes; undefined: before everything. */
   readonly joinsAt: number | undefined;
+  /** Unsubscribes again and again, to subscribe again at once or soon. */
+  readonly restless: boolean;
   /** From where a late one wants to have everything. */
   readonly since: "now" | "the beginning" | "where another one was";
 }
@@ -96,6 +98,8 @@ export const faults: readonly Fault[] = [
   "messages lost or repeated between NATS and a gateway",
 ];
 
+/** Published to from the beginning, but nobody comes before some time has passed. */
+const lateChannel = "chat:late";
 /** With and without namespace, with dots, private. */
 const channels = ["news", "news.eu.west", "chat:room.1", "$chat:room.1", "chat:a:b", "zone:1"];
 
@@ -117,11 +121,11 @@ export function planFor(seed: number, options: PlanOptions = {}): Plan {
     seed,
     variant,
     gateways,
-    channels,
+    channels: [...channels, lateChannel],
     publishers: Array.from({ length: publishers }, (_, index) => ({
       name: `publisher ${index}`,
       kind: (["client", "core", "client", "stream"] as const)[index % 4] ?? "client",
-      channels: some(random, channels, 1 + random.below(3)),
+      channels: some(random, [...channels, lateChannel], 1 + random.below(3)),
       everyMs: Math.round(random.between(60, 300)),
       seed: random.below(2 ** 31),
     })),
@@ -129,8 +133,11 @@ export function planFor(seed: number, options: PlanOptions = {}): Plan {
       const late = index % 5 === 4;
       return {
         name: `subscriber ${index}`,
-        channels: some(random, channels, 1 + random.below(2)),
+        channels: late
+          ? [lateChannel, ...some(random, channels, random.below(2))]
+          : some(random, channels, 1 + random.below(2)),
         serverSide: index % 6 === 3,
+        restless: index % 6 === 1,
         joinsAt: late ? Math.round(random.between(0, endsAt)) : undefined,
         since: late && index % 6 !== 3 ? random.one(sinces) : "now",
       };

@@ -69,6 +69,11 @@ export async function run(options: RunOptions): Promise<Report> {
   const began = performance.now();
   const until = (at: number): Promise<void> => rest(Math.max(0, began + at - performance.now()));
   const random = new Random(plan.seed);
+  const fidgeting = plan.subscribers.map(async ({ name, restless, joinsAt }) => {
+    const subscriber = subscribers.find(({ followers }) => followers[0]?.name === name);
+    const own = new Random(random.below(2 ** 31));
+    if (restless && joinsAt === undefined) await subscriber?.fidget(own, over.signal);
+  });
   const joining = plan.subscribers
     .filter(({ joinsAt }) => joinsAt !== undefined)
     .map(async (each) => {
@@ -86,7 +91,8 @@ export async function run(options: RunOptions): Promise<Report> {
   await rest(200);
 
   over.abort();
-  await Promise.all([...publishing, recording]);
+  await Promise.all([...publishing, ...fidgeting, recording]);
+  await Promise.all(publishers.map((publisher) => publisher.settle()));
   const last = await Publisher.start(
     { name: "the-last", kind: "stream", channels: plan.channels, everyMs: 0, seed: 0 },
     ports,

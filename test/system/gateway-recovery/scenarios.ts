@@ -45,6 +45,7 @@ export class Scene {
     stack.defer(() => recorder.close());
     const scene = new Scene(world, stack, recorder);
     await run(scene);
+    await Promise.all(scene.#publishers.map((publisher) => publisher.settle()));
     await recorder.read();
     const end = await scene.position(1);
     const converged = (): boolean =>
@@ -146,6 +147,9 @@ export const scenarios: Readonly<Record<keyof typeof mutants, Scenario>> = {
     lossless: true,
     async run(scene) {
       await scene.subscribe(1);
+      await scene.publish(1);
+      // The other gateway writes down how far it has counted, so that there is nothing to be read.
+      await rest(200);
       const [wire] = scene.world.wires;
       if (wire === undefined) return;
       // The answers to its questions are late, what is published meanwhile is not.
@@ -193,9 +197,11 @@ export const scenarios: Readonly<Record<keyof typeof mutants, Scenario>> = {
     size: 1_000,
     lossless: true,
     async run(scene) {
-      await scene.subscribe(0);
+      const subscriber = await scene.subscribe(0);
       await scene.subscribe(1);
       await scene.publish(3);
+      const before = await scene.position(1);
+      await eventually("the first have arrived", () => subscriber.isAt(channel, before));
       scene.world.wires[0]?.close();
       await scene.publish(5);
       scene.world.wires[0]?.open();
@@ -219,11 +225,13 @@ export const scenarios: Readonly<Record<keyof typeof mutants, Scenario>> = {
     size: 10,
     lossless: false,
     async run(scene) {
-      await scene.subscribe(0);
+      const subscriber = await scene.subscribe(0);
       await scene.publish(5);
+      const before = await scene.position(1);
+      await eventually("the first have arrived", () => subscriber.isAt(channel, before));
       scene.world.wires[0]?.close();
       // More than are stored beyond what clients may see, and nobody counts meanwhile.
-      await scene.publish(200);
+      await scene.publish(350);
       scene.world.wires[0]?.open();
       await eventually("it is back", async () => {
         return (await fetch(`http://127.0.0.1:${scene.world.port(0)}/healthz/ready`)).ok;
