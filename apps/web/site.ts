@@ -15,6 +15,8 @@ const files = [
   { path: "/", name: "index.html", type: "text/html; charset=utf-8" },
   { path: "/style.css", name: "style.css", type: "text/css; charset=utf-8" },
   { path: "/page.js", name: "page.js", type: "text/javascript; charset=utf-8" },
+  { path: "/realtime.html", name: "realtime.html", type: "text/html; charset=utf-8" },
+  { path: "/realtime.js", name: "realtime.js", type: "text/javascript; charset=utf-8" },
 ] as const;
 
 /**

@@ -4,8 +4,15 @@ import type { App } from "./bundle.ts";
 export const apps = {
   web: {
     folder: "apps/web",
-    files: { "page/index.html": "page/index.html", "page/style.css": "page/style.css" },
-    browserBundles: { "page/page.js": "page/page.ts" },
+    files: {
+      "page/index.html": "page/index.html",
+      "page/realtime.html": "page/realtime.html",
+      "page/style.css": "page/style.css",
+    },
+    browserBundles: {
+      "page/page.js": "page/page.ts",
+      "page/realtime.js": "page/realtime.ts",
+    },
   },
   add: { folder: "apps/add" },
   ws: { folder: "apps/ws" },

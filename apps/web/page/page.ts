@@ -1,14 +1,9 @@
+import { element } from "./element.ts";
+
 /** The page keeps this many messages and forgets older ones. */
 const keptMessages = 500;
 /** A longer message is cut in the list, never in transit. */
 const shownCharacters = 2_000;
-
-/** The element with this id, of the kind that the page's markup gives it. */
-function element<T extends Element>(id: string, kind: new () => T): T {
-  const found = document.getElementById(id);
-  if (!(found instanceof kind)) throw new Error(`the page has no ${kind.name} #${id}`);
-  return found;
-}
 
 const connectForm = element("connect", HTMLFormElement);
 const topicInput = element("topic", HTMLInputElement);
@@ -143,4 +138,3 @@ for (const id of ["sum", "concat"]) {
 }
 
 showState("Not connected.", false);
-export {};
