@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Tip } from "./continuation.ts";
 
 /** A tip that was written down, and the epoch in which it counts: a channel is counted from there. */
