@@ -120,7 +120,14 @@ export async function main(): Promise<void> {
     const servers = {
       "raw endpoint": started(
         spawn(process.execPath, [join(folder, "main.js")], {
-          env: { ...process.env, HOST: "127.0.0.1", PORT: "0", NATS_URL: natsUrl },
+          env: {
+            ...process.env,
+            HOST: "127.0.0.1",
+            PORT: "0",
+            NATS_URL: natsUrl,
+            // The bare loop asks nobody who they are either.
+            WS_CONFIG: JSON.stringify({ client: { insecure: true } }),
+          },
           stdio,
         }),
       ),
