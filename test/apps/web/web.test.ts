@@ -55,6 +55,8 @@ describe("the web service", () => {
     ["/", "text/html; charset=utf-8"],
     ["/style.css", "text/css; charset=utf-8"],
     ["/page.js", "text/javascript; charset=utf-8"],
+    ["/realtime.html", "text/html; charset=utf-8"],
+    ["/realtime.js", "text/javascript; charset=utf-8"],
   ] as const) {
     it(`serves ${path}, and 304 to whoever has it`, async () => {
       const first = await fetch(url + path);
@@ -81,6 +83,8 @@ describe("the web service", () => {
       "/_ah/start",
       "/index.html",
       "/page.ts",
+      "/realtime.ts",
+      "/realtime",
       "/tsconfig.json",
       "/../main.ts",
       "/..%2f..%2fmain.ts",
@@ -114,43 +118,55 @@ describe("the web service", () => {
     assert.equal(headers.get("x-powered-by"), null);
   });
 
-  it("has a page that its own policy lets work: nothing inline, nothing from elsewhere", async () => {
-    const html = await (await fetch(url)).text();
-    assert.doesNotMatch(html, /<script(?![^>]*\ssrc=)/);
-    assert.doesNotMatch(html, /<style|\sstyle=|\son\w+=|javascript:/);
-    const links = [...html.matchAll(/\s(?:src|href)="([^"]*)"/g)].map(([, link]) => link ?? "");
-    assert.deepEqual(
-      links.filter((link) => !link.startsWith("data:image/")),
-      ["/style.css", "/page.js"],
-    );
-    // What others publish is shown as text: nothing in the page's code turns text into markup.
-    const code = await readFile(join(source, "page.ts"), "utf8");
-    assert.doesNotMatch(
-      code,
-      /innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval|Function\(/,
-    );
-  });
+  for (const [path, script] of [
+    ["/", "page"],
+    ["/realtime.html", "realtime"],
+  ] as const) {
+    const page = async (): Promise<string> => (await fetch(url + path)).text();
+    const code = (): Promise<string> => readFile(join(source, `${script}.ts`), "utf8");
 
-  it("names in its code only elements that the page has, and labels every input", async () => {
-    const html = await (await fetch(url)).text();
-    const ids = [...html.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id ?? "");
-    assert.equal(new Set(ids).size, ids.length, "no id twice");
-    const code = await readFile(join(source, "page.ts"), "utf8");
-    for (const [, id] of code.matchAll(/element\("([^"]+)"/g))
-      assert.ok(ids.includes(id ?? ""), id);
-    for (const [input] of html.matchAll(/<input[^>]*>/g)) {
-      const id = /\sid="([^"]+)"/.exec(input)?.[1] ?? "";
-      assert.ok(html.includes(`<label for="${id}">`), `a label for ${id}`);
-    }
-    for (const [, list] of html.matchAll(/aria-labelledby="([^"]+)"/g)) {
-      for (const id of (list ?? "").split(" ")) assert.ok(ids.includes(id), id);
-    }
-  });
+    it(`has a page at ${path} that its own policy lets work: nothing inline, nothing from elsewhere`, async () => {
+      const html = await page();
+      assert.doesNotMatch(html, /<script(?![^>]*\ssrc=)/);
+      assert.doesNotMatch(html, /<style|\sstyle=|\son\w+=|javascript:/);
+      const loaded = [...html.matchAll(/<(?:link|script)[^>]*\s(?:src|href)="([^"]*)"/g)];
+      const links = loaded.map(([, link]) => link ?? "");
+      assert.deepEqual(
+        links.filter((link) => !link.startsWith("data:image/")),
+        ["/style.css", `/${script}.js`],
+      );
+      for (const [, link] of html.matchAll(/<a[^>]*\shref="([^"]*)"/g)) {
+        assert.equal((await fetch(url + (link ?? ""))).status, 200, link);
+      }
+      // What others publish is shown as text: nothing in the page's code turns text into markup.
+      assert.doesNotMatch(
+        await code(),
+        /innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval|Function\(/,
+      );
+    });
+
+    it(`names in the code of ${path} only elements that the page has, and labels every input`, async () => {
+      const html = await page();
+      const ids = [...html.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id ?? "");
+      assert.equal(new Set(ids).size, ids.length, "no id twice");
+      const used = [...(await code()).matchAll(/element\("([^"]+)"/g)];
+      assert.ok(used.length > 5);
+      for (const [, id] of used) assert.ok(ids.includes(id ?? ""), id);
+      for (const [input] of html.matchAll(/<input[^>]*>/g)) {
+        const id = /\sid="([^"]+)"/.exec(input)?.[1] ?? "";
+        assert.ok(html.includes(`<label for="${id}">`), `a label for ${id}`);
+      }
+      for (const [, list] of html.matchAll(/aria-labelledby="([^"]+)"/g)) {
+        for (const id of (list ?? "").split(" ")) assert.ok(ids.includes(id), id);
+      }
+    });
+  }
 
   it("needs nothing but a port, and leaves at once on SIGTERM", async () => {
     await using service = new ServiceProcess(join(folder, "main.js"), {});
     const base = await service.ready();
     assert.match(await (await fetch(`${base}/page.js`)).text(), /new WebSocket\(/);
+    assert.match(await (await fetch(`${base}/realtime.js`)).text(), /connection\/websocket/);
     assert.equal((await service.end()).code, 0);
     await service.logged("stopped");
     assert.ok(!service.describe().includes("stopped before everything had ended"));
