@@ -267,10 +267,11 @@ export class Gateway {
       return;
     }
     if (wanted.endpoint === "protocol") {
+      const { query } = wanted;
       socket.off("error", ignore);
       this.#protocolWebsockets.handleUpgrade(request, socket, head, (websocket) => {
         this.#metrics.connects.inc({ transport: "websocket" });
-        this.#protocol.open(websocket, socket, request.headers);
+        this.#protocol.open(websocket, socket, { headers: request.headers, query });
       });
       return;
     }

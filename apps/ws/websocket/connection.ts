@@ -6,6 +6,7 @@ import type { ChannelSubscription } from "../broker.ts";
 import type { ChannelMessage } from "../channel-message.ts";
 import type { Timed } from "../deadlines.ts";
 import { textFrameOf } from "../frame.ts";
+import type { Pinged } from "../heartbeat.ts";
 import type { HubSubscription, Subscriber } from "../hub.ts";
 import type { Sender } from "../outbox.ts";
 import { type Closing, Peer } from "../peer.ts";
@@ -36,7 +37,8 @@ interface Subscription {
   /** Present to others, or announced to them, as this; undefined: neither. */
   readonly info: ClientInfo;
   readonly presence: boolean;
-  readonly announce: boolean;
+  /** Whether others were told that it has come, and are to be told that it goes. */
+  announced: boolean;
 }
 
 /** Beyond this, frames of one turn do not wait for its end, and large answers wait for the peer to read. */
@@ -57,7 +59,7 @@ export interface ConnectionOptions {
  * One client of the protocol: carries the session's effects out on its websocket, the hub and the broker,
  * and tells the session what came of them.
  */
-export class Connection implements Subscriber, Sender, Timed {
+export class Connection implements Subscriber, Sender, Timed, Pinged {
   readonly session: Session;
   readonly #gate: Gate;
   readonly #peer: Peer;
@@ -71,6 +73,8 @@ export class Connection implements Subscriber, Sender, Timed {
   #pendingBytes = 0;
   /** Made when the first large answer is asked for. */
   #turns: AnswerTurns | undefined;
+  /** Whether the peer has answered the last ping of websocket frames. */
+  #answered = true;
   /** What recovered publications add to the connect reply. */
   #recoveredCharacters = 0;
   /** What was published on server-side subscriptions before the connect reply. */
@@ -85,6 +89,9 @@ export class Connection implements Subscriber, Sender, Timed {
     this.#peer = new Peer({ websocket, socket }, gate.shared.budget, gate.limits, disconnects, {
       onMessage: (data, isBinary) => {
         this.#take(data, isBinary);
+      },
+      onPong: () => {
+        this.#answered = true;
       },
       onDrain: () => {
         this.#turns?.check();
@@ -120,6 +127,16 @@ export class Connection implements Subscriber, Sender, Timed {
     this.#held.push(bytes);
     this.#heldBytes += bytes.length;
     if (this.#heldBytes > this.#gate.limits.maxBacklogBytes) this.close(disconnects.slow);
+  }
+
+  /** Asks by a frame of the websocket, for clients that know no pings of the protocol. */
+  ping(): void {
+    if (!this.#answered) {
+      this.close(disconnects.noPong);
+      return;
+    }
+    this.#answered = false;
+    this.#peer.ping();
   }
 
   lost(channel: string): void {
@@ -320,15 +337,16 @@ export class Connection implements Subscriber, Sender, Timed {
       events: eventShare,
       info,
       presence,
-      announce,
+      announced: false,
     });
     if (presence) this.#gate.present.add(channel, info);
     this.#input({ kind: "subscribed", task, outcome });
     if (hasTurn) this.#answerTurns.done();
     // It may have gone again by now.
-    if (announce && this.#subscriptions.has(channel)) {
-      this.#gate.joinLeave.publish(channel, "join", info);
-    }
+    const subscription = this.#subscriptions.get(channel);
+    if (!announce || subscription?.info !== info) return;
+    subscription.announced = true;
+    this.#gate.joinLeave.publish(channel, "join", info);
   }
 
   /** The answer to a subscription as of now; undefined: the log has to read first. */
@@ -374,9 +392,9 @@ export class Connection implements Subscriber, Sender, Timed {
     this.flush();
     subscription.publications.unsubscribe();
     subscription.events?.unsubscribe();
-    const { presence, announce, info } = subscription;
+    const { presence, announced, info } = subscription;
     if (presence) this.#gate.present.remove(channel, info);
-    if (announce) this.#gate.joinLeave.publish(channel, "leave", info);
+    if (announced) this.#gate.joinLeave.publish(channel, "leave", info);
   }
 
   async #publish({

@@ -8,6 +8,7 @@ import { userFromHeader } from "../auth/proxy-user.ts";
 import type { ChannelRules } from "../channel/rules.ts";
 import type { GatewayConfig } from "../config/options.ts";
 import { Deadlines } from "../deadlines.ts";
+import { Heartbeat } from "../heartbeat.ts";
 import { Hub } from "../hub.ts";
 import { lifetimeMs } from "../lifetime.ts";
 import type { Metrics } from "../metrics.ts";
@@ -71,6 +72,7 @@ export class ProtocolEndpoint {
   readonly #options: ProtocolEndpointOptions;
   readonly #gate: Gate;
   readonly #connections = new Set<Connection>();
+  readonly #heartbeat: Heartbeat;
   #complainedAt = Number.NEGATIVE_INFINITY;
   #onEmpty: () => void = () => undefined;
 
@@ -79,6 +81,7 @@ export class ProtocolEndpoint {
     const { bus, config, rules, shared, gatewayId } = options;
     const { log } = shared;
     const { client } = config;
+    this.#heartbeat = new Heartbeat({ intervalMs: Math.max(1_000, client.ping_interval) });
     const present = new LocalPresence();
     const joinLeave = new JoinLeave({ bus });
     this.#gate = {
@@ -126,11 +129,20 @@ export class ProtocolEndpoint {
     return this.#connections.size;
   }
 
-  /** Takes over a websocket that has just been opened. */
-  open(websocket: WebSocket, socket: Duplex, headers: IncomingHttpHeaders): void {
+  /**
+   * Takes over a websocket that has just been opened.
+   *
+   * @param query of its request; `cf_ws_frame_ping_pong=true` asks for pings of the websocket
+   */
+  open(
+    websocket: WebSocket,
+    socket: Duplex,
+    { headers, query }: { readonly headers: IncomingHttpHeaders; readonly query: URLSearchParams },
+  ): void {
     const { config, rules, version, limits } = this.#options;
     const user = userFromHeader(headers, config.client.user_id_http_header);
     const now = performance.now();
+    const framePings = query.get("cf_ws_frame_ping_pong") === "true";
     const session = new Session({
       config,
       rules,
@@ -139,18 +151,19 @@ export class ProtocolEndpoint {
       now,
       timeOrigin: Date.now() - now,
       random: Math.random(),
+      framePings,
       ...(user === undefined ? {} : { user }),
     });
     const endAt = now + lifetimeMs(limits.maxAgeMs);
-    this.#connections.add(
-      new Connection({
-        websocket,
-        socket,
-        session,
-        gate: this.#gate,
-        endAt: Number.isFinite(endAt) ? endAt : undefined,
-      }),
-    );
+    const connection = new Connection({
+      websocket,
+      socket,
+      session,
+      gate: this.#gate,
+      endAt: Number.isFinite(endAt) ? endAt : undefined,
+    });
+    this.#connections.add(connection);
+    if (framePings) websocket.once("close", this.#heartbeat.add(connection));
   }
 
   /** Every connection, to close it as the endpoint does when it stops. */
@@ -176,6 +189,7 @@ export class ProtocolEndpoint {
     const { presence, deadlines, registry } = this.#gate;
     presence.stop();
     deadlines.stop();
+    this.#heartbeat.stop();
     registry.stop();
   }
 
