@@ -20,12 +20,14 @@ export interface Source<T, S extends BusSubscription = BusSubscription> {
 
 /** How messages become bytes for one kind of subscriber. */
 export interface Encoding<T> {
-  encode(message: T, topic: string): Buffer;
+  /** Asked once for each topic. */
+  encoderFor(topic: string): (message: T) => Buffer;
 }
 
 /** The subscribers of a topic who get the same bytes. */
 interface Lane<T> {
   readonly encoding: Encoding<T>;
+  readonly encode: (message: T) => Buffer;
   readonly subscribers: Set<Subscriber>;
   /** What has arrived in this turn and is not handed out yet, encoded. */
   readonly batch: Buffer[];
@@ -80,7 +82,7 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
     const lanes: Lane<T>[] = [];
     const source = this.#source.subscribe(name, {
       onMessage: (message) => {
-        for (const lane of lanes) this.#take(lane, message, name);
+        for (const lane of lanes) this.#take(lane, message);
       },
       onLost: () => {
         this.#handOut();
@@ -96,7 +98,7 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
       attach: (subscriber, encoding) => {
         // What has arrived before is not for it.
         this.#handOut();
-        attach(lanes, subscriber, encoding);
+        attach(lanes, name, subscriber, encoding);
       },
       release: (subscriber) => {
         if (subscriber !== undefined) detach(lanes, subscriber);
@@ -115,8 +117,8 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
     topic.source.unsubscribe();
   }
 
-  #take(lane: Lane<T>, message: T, topic: string): void {
-    lane.batch.push(lane.encoding.encode(message, topic));
+  #take(lane: Lane<T>, message: T): void {
+    lane.batch.push(lane.encode(message));
     if (lane.batch.length > 1) return;
     this.#dirty.push(lane);
     if (this.#dirty.length === 1) {
@@ -140,10 +142,16 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
   }
 }
 
-function attach<T>(lanes: Lane<T>[], subscriber: Subscriber, encoding: Encoding<T>): void {
+function attach<T>(
+  lanes: Lane<T>[],
+  topic: string,
+  subscriber: Subscriber,
+  encoding: Encoding<T>,
+): void {
   let lane = lanes.find((each) => each.encoding === encoding);
   if (lane === undefined) {
-    lane = { encoding, subscribers: new Set(), batch: [] };
+    const encode = encoding.encoderFor(topic);
+    lane = { encoding, encode, subscribers: new Set(), batch: [] };
     lanes.push(lane);
   }
   lane.subscribers.add(subscriber);

@@ -51,8 +51,9 @@ export function encodePublication({ data, info, offset }: Publication): Publicat
   return `{"data":${data}${infoField}${offsetField}}`;
 }
 
-export function encodePublicationPush(channel: string, publication: PublicationText): string {
-  return `{"push":{"channel":${JSON.stringify(channel)},"pub":${publication}}}`;
+/** What stands before and behind a publication's text in a push to a channel's subscribers. */
+export function publicationPushAround(channel: string): readonly [before: string, after: string] {
+  return [`{"push":{"channel":${JSON.stringify(channel)},"pub":`, "}}"];
 }
 
 export function encodeClientInfo({ user, client, conn_info, chan_info }: ClientInfo): string {

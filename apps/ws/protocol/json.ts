@@ -3,8 +3,8 @@ export { decodeFrame } from "./decode.ts";
 export {
   encodeClientInfo,
   encodePublication,
-  encodePublicationPush,
   encodePush,
   encodeReply,
   publicationData,
+  publicationPushAround,
 } from "./encode.ts";

@@ -195,7 +195,7 @@ export type Result =
 
 export type Reply = { readonly id: number } & ({ readonly error: ProtocolError } | Result);
 
-/** What comes without having been asked for. Publications have a text of their own: `encodePublicationPush`. */
+/** What comes without having been asked for. Publications have a text of their own: `publicationPushAround`. */
 export interface Push {
   readonly channel: string;
   readonly join?: { readonly info: ClientInfo };

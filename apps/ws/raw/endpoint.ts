@@ -24,7 +24,12 @@ export interface RawAdmission {
 }
 
 /** A raw subscriber gets the payload as it was published. */
-const rawEncoding: Encoding<ChannelMessage> = { encode: ({ data }) => textFrame(data) };
+const rawEncoding: Encoding<ChannelMessage> = {
+  encoderFor:
+    () =>
+    ({ data }) =>
+      textFrame(data),
+};
 
 /** The raw endpoint: every websocket on a topic, from its upgrade to its end. */
 export class RawEndpoint {

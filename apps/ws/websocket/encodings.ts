@@ -5,9 +5,9 @@ import { type ClientInfo, decodeClientInfo, parseJson } from "../presence/client
 import type { JoinLeaveEvent } from "../presence/join-leave.ts";
 import {
   encodePublication,
-  encodePublicationPush,
   encodePush,
   publicationData,
+  publicationPushAround,
 } from "../protocol/json.ts";
 import type { PublicationText } from "../protocol/messages.ts";
 
@@ -35,13 +35,17 @@ export function publicationText(message: ChannelMessage): PublicationText {
 }
 
 export const publicationEncoding: Encoding<ChannelMessage> = {
-  encode: (message, channel) =>
-    textFrameOf(encodePublicationPush(channel, publicationText(message))),
+  encoderFor: (channel) => {
+    const [before, after] = publicationPushAround(channel);
+    return (message) => textFrameOf(before + publicationText(message) + after);
+  },
 };
 
 export const eventEncoding: Encoding<JoinLeaveEvent> = {
-  encode: ({ type, info }, channel) => {
-    const push = type === "join" ? { channel, join: { info } } : { channel, leave: { info } };
-    return textFrameOf(encodePush(push));
-  },
+  encoderFor:
+    (channel) =>
+    ({ type, info }) => {
+      const push = type === "join" ? { channel, join: { info } } : { channel, leave: { info } };
+      return textFrameOf(encodePush(push));
+    },
 };

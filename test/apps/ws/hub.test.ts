@@ -50,8 +50,10 @@ function subscriber() {
   return { writes, write: (bytes: Uint8Array) => writes.push(Buffer.from(bytes).toString()) };
 }
 
-const plain: Encoding<string> = { encode: (message) => Buffer.from(message) };
-const named: Encoding<string> = { encode: (message, topic) => Buffer.from(`${topic}:${message}`) };
+const plain: Encoding<string> = { encoderFor: () => (message) => Buffer.from(message) };
+const named: Encoding<string> = {
+  encoderFor: (topic) => (message) => Buffer.from(`${topic}:${message}`),
+};
 
 describe("the hub", () => {
   it("has one subscription per topic and encodes a message once, however many subscribers", async () => {
@@ -59,7 +61,7 @@ describe("the hub", () => {
     let encoded = 0;
     const hub = new Hub(source);
     const counting: Encoding<string> = {
-      encode: (message) => {
+      encoderFor: () => (message) => {
         encoded += 1;
         return Buffer.from(message);
       },

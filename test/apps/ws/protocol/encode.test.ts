@@ -3,10 +3,10 @@ import { describe, it } from "node:test";
 import {
   encodeClientInfo,
   encodePublication,
-  encodePublicationPush,
   encodePush,
   encodeReply,
   publicationData,
+  publicationPushAround,
 } from "../../../../apps/ws/protocol/json.ts";
 import type { Push, Reply } from "../../../../apps/ws/protocol/messages.ts";
 
@@ -133,11 +133,11 @@ describe("a push", () => {
   it("of a publication says who made it, and its offset if it has one", () => {
     assert.equal(encodeClientInfo(info), infoText);
     assert.equal(
-      encodePublicationPush("a", encodePublication({ data: '"x"', offset: 9, info })),
+      publicationPushAround("a").join(encodePublication({ data: '"x"', offset: 9, info })),
       `{"push":{"channel":"a","pub":{"data":"x","info":${infoText},"offset":9}}}`,
     );
     assert.equal(
-      encodePublicationPush("a", encodePublication({ data: "null" })),
+      publicationPushAround("a").join(encodePublication({ data: "null" })),
       '{"push":{"channel":"a","pub":{"data":null}}}',
     );
   });
