@@ -77,7 +77,9 @@ export class AnchorKeeper {
     if (this.#moving || clock.monotonic() < this.#retryAt) return;
     this.#moving = true;
     const known = this.#known;
-    const waitMs = far ? 0 : this.#patience * spreadMs;
+    // Until there is one that names a message, nothing can be told.
+    const urgent = far || known === undefined || known.tip.seq === 0;
+    const waitMs = urgent ? 0 : this.#patience * spreadMs;
     void clock
       .pause(waitMs, signal)
       .then(() => (signal.aborted || this.#known !== known ? undefined : this.save()))
@@ -125,19 +127,19 @@ export class AnchorKeeper {
     this.#retryAt = clock.monotonic() + retryMs;
     for (let attempt = 0; attempt < attempts; attempt += 1) {
       const anchor = current();
-      if (anchor === undefined) return;
+      if (anchor === undefined) break;
       const revision = await store.writeAnchor(anchor, this.#known?.revision ?? 0);
       if (revision !== undefined) {
-        this.#retryAt = Number.NEGATIVE_INFINITY;
         this.note({ ...anchor, revision, writtenMs: clock.wall() });
-        return;
+        break;
       }
       // Another gateway was faster, or the stream of anchors was made anew.
       const other = await store.readAnchor();
       this.known = other;
       if (other === undefined) continue;
       if (other.epoch !== anchor.epoch) onOther();
-      if (other.epoch !== anchor.epoch || other.tip.through >= anchor.tip.through) return;
+      if (other.epoch !== anchor.epoch || other.tip.through >= anchor.tip.through) break;
     }
+    this.#retryAt = Number.NEGATIVE_INFINITY;
   }
 }

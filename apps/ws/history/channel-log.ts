@@ -8,7 +8,8 @@ import { beginning } from "./beginning.ts";
 import type { ChannelStore, LiveMessage } from "./channel-store.ts";
 import { type LogClock, systemClock } from "./clock.ts";
 import { type Continuation, continuation, type HistoryLimits, type Tip } from "./continuation.ts";
-import { compareTimes, type StoredMessage, type StreamState } from "./jetstream.ts";
+import { Count } from "./count.ts";
+import { type StoredMessage, type StreamState } from "./jetstream.ts";
 import {
   type ChannelPosition,
   latestOf,
@@ -16,13 +17,15 @@ import {
   snapshotOf,
   visibleOf,
 } from "./snapshot.ts";
-import { entryOf, Tail } from "./tail.ts";
+import type { TailBudget } from "./tail-budget.ts";
 
 export interface ChannelLogOptions {
   readonly store: ChannelStore;
   readonly limits: HistoryLimits;
   /** How long the position of a channel is remembered that nobody follows. */
   readonly metaTtlMs: number;
+  /** Of all tails together. */
+  readonly budget: TailBudget;
   /** Called for each publication, in order, none missing and none twice. */
   readonly onMessage: (message: ChannelMessage) => void;
   /** Called when publications may be missing from now on, or when their numbering has begun anew. */
@@ -56,14 +59,10 @@ const loadAttempts = 5;
 export class ChannelLog {
   readonly #options: ChannelLogOptions;
   readonly #clock: LogClock;
-  readonly #tail: Tail;
+  readonly #count: Count;
   readonly #anchors: AnchorKeeper;
   readonly #subscription: { unsubscribe(): void };
   readonly #closing = new AbortController();
-  /** Empty until the channel was counted for the first time. */
-  #epoch = "";
-  /** undefined while the channel is not counted, or when its count cannot be gone on with. */
-  #tip: Tip | undefined;
   /** An epoch whose count is known to be no longer true of the stream. */
   #refuted: string | undefined;
   #rewoundSince: number | undefined;
@@ -80,10 +79,10 @@ export class ChannelLog {
   #loading: Promise<void> | undefined;
 
   constructor(options: ChannelLogOptions) {
-    const { store, limits, metaTtlMs, onError, clock = systemClock } = options;
+    const { store, limits, metaTtlMs, budget, onError, clock = systemClock } = options;
     this.#options = options;
     this.#clock = clock;
-    this.#tail = new Tail(limits.size);
+    this.#count = new Count(limits.size, budget, clock);
     this.#anchors = new AnchorKeeper({
       store,
       limits,
@@ -91,7 +90,7 @@ export class ChannelLog {
       clock,
       signal: this.#closing.signal,
       onError,
-      current: () => this.#tip && { epoch: this.#epoch, tip: this.#tip },
+      current: () => this.#count.anchor,
       onOther: () => {
         this.#recount();
       },
@@ -108,7 +107,7 @@ export class ChannelLog {
   }
 
   get position(): ChannelPosition {
-    return { offset: this.#tip?.offset ?? 0, epoch: this.#epoch };
+    return this.#count.position;
   }
 
   /**
@@ -148,18 +147,21 @@ export class ChannelLog {
    */
   async verify(state: StreamState): Promise<void> {
     if (!this.following || !sameState(state, this.#verified)) await this.fresh();
-    this.#verified = state;
-    this.#tail.trim(this.#clock.monotonic());
-    const tip = this.#tip;
-    if (tip === undefined || state.created !== tip.created) return;
-    if (state.lastSeq > tip.through) this.#tip = { ...tip, through: state.lastSeq };
+    this.#count.reach(state);
+    // More was stored by now, and that not all of it was removed again is not known.
+    this.#verified = this.#count.tip?.through === state.lastSeq ? state : undefined;
     await this.#anchors.refresh();
+  }
+
+  /** To be called now and then: lets go of what was kept for a while. */
+  tidy(): void {
+    this.#count.tail.tidy(this.#clock.monotonic());
   }
 
   /** Somebody has written an anchor of this channel. */
   anchorWritten(anchor: WrittenAnchor): void {
     const newer = this.#anchors.note(anchor);
-    if (this.#tip === undefined || anchor.epoch === this.#epoch) return;
+    if (this.#count.tip === undefined || anchor.epoch === this.#count.epoch) return;
     if (newer) this.#recount();
     // Not a late one, perhaps, but one of a stream of anchors that was made anew.
     else this.reconnected();
@@ -175,19 +177,26 @@ export class ChannelLog {
     { max, nowMs }: { readonly max: number; readonly nowMs: number },
   ): Snapshot | undefined {
     if (!this.following) return undefined;
+    this.#count.tail.use(this.#clock.monotonic());
     const { size, ttlMs } = this.#options.limits;
-    return snapshotOf(this.#tail, this.position, recover, { size, ttlMs, max }, nowMs);
+    return snapshotOf(this.#count.tail, this.position, recover, { size, ttlMs, max }, nowMs);
   }
 
-  /** The last publication, if it may still be seen; undefined as with `snapshot`. */
-  latest(nowMs: number): Snapshot | undefined {
+  /**
+   * The last publication, if it may still be seen and the subscriber has not got it; undefined as with
+   * `snapshot`.
+   */
+  latest(nowMs: number, recover?: ChannelPosition): Snapshot | undefined {
     if (!this.following) return undefined;
-    return latestOf(this.#tail, this.position, this.#options.limits, nowMs);
+    this.#count.tail.use(this.#clock.monotonic());
+    return latestOf(this.#count.tail, this.position, recover, this.#options.limits, nowMs);
   }
 
   /** Every publication that clients may see, oldest first; undefined as with `snapshot`. */
   visible(nowMs: number): readonly ChannelMessage[] | undefined {
-    return this.following ? visibleOf(this.#tail, this.#options.limits, nowMs) : undefined;
+    if (!this.following) return undefined;
+    this.#count.tail.use(this.#clock.monotonic());
+    return visibleOf(this.#count.tail, this.#options.limits, nowMs);
   }
 
   /** Fetches what the stream holds beyond the tail; shared by all who ask at a time. */
@@ -203,62 +212,32 @@ export class ChannelLog {
     if (this.#closing.signal.aborted) return;
     this.#subscription.unsubscribe();
     this.#closing.abort();
+    this.#count.tail.end();
     await this.#anchors.finish();
   }
 
   #take(message: LiveMessage): void {
     if (this.#settling === undefined) {
-      if (this.#follows(message)) {
+      if (this.#count.isNext(message)) {
         this.#append(message);
         return;
       }
-      if (this.#counted(message)) return;
+      if (this.#count.includes(message)) return;
     }
     this.#arrivals.push(message);
     this.#settle();
   }
 
-  /**
-   * Nothing is between the tip and this message. One without a predecessor may follow others that have
-   * left already; whether it does, the stream tells.
-   */
-  #follows(message: LiveMessage): boolean {
-    const tip = this.#tip;
-    return (
-      tip !== undefined && tip.seq > 0 && message.previous === tip.seq && message.seq > tip.seq
-    );
-  }
-
-  /** True of a message that came again or late, and not from a stream that was made anew. */
-  #counted(message: LiveMessage): boolean {
-    const tip = this.#tip;
-    if (tip === undefined) return false;
-    if (compareTimes(message.time, tip.created) < 0) return true;
-    return message.seq <= tip.seq && compareTimes(message.time, tip.time) <= 0;
-  }
-
   #append(stored: StoredMessage): void {
-    const message = this.#count(stored);
+    const message = this.#count.add(stored);
     if (message === undefined) return;
     this.#options.onMessage(message);
     this.#anchors.moved(message.offset);
   }
 
-  #count(stored: StoredMessage): (ChannelMessage & { readonly offset: number }) | undefined {
-    const tip = this.#tip;
-    if (tip === undefined) return undefined;
-    const { seq, time } = stored;
-    const offset = tip.offset + 1;
-    const through = Math.max(tip.through, seq);
-    this.#tip = { offset, seq, time, through, created: tip.created };
-    const entry = entryOf(stored, offset);
-    this.#tail.push(entry, this.#clock.monotonic());
-    return entry.message;
-  }
-
   /** The count is of no use any more: begins again from the channel's anchor. */
   #recount(): void {
-    this.#tip = undefined;
+    this.#count.lose();
     this.#settle();
   }
 
@@ -281,8 +260,8 @@ export class ChannelLog {
         await unlessAborted(store.subscribed(), signal);
         // What came until now is stored, and will be read.
         handedOn = this.#arrivals.take()?.at(-1) ?? handedOn;
-        if (this.#tip === undefined) handedOn = undefined;
-        const done = await (this.#tip === undefined ? this.#open() : this.#heal(handedOn));
+        if (this.#count.tip === undefined) handedOn = undefined;
+        const done = await (this.#count.tip === undefined ? this.#open() : this.#heal(handedOn));
         if (done && this.#drain() && !this.#isAgain()) return;
       } catch (error) {
         if (!ended()) onError(error);
@@ -300,11 +279,11 @@ export class ChannelLog {
   #drain(): boolean {
     const messages = this.#arrivals.take();
     for (const message of messages ?? []) {
-      if (this.#counted(message)) continue;
-      if (!this.#follows(message)) return false;
+      if (this.#count.includes(message)) continue;
+      if (!this.#count.isNext(message)) return false;
       this.#append(message);
     }
-    return messages !== undefined && this.#tip !== undefined;
+    return messages !== undefined && this.#count.tip !== undefined;
   }
 
   /**
@@ -314,22 +293,22 @@ export class ChannelLog {
    */
   async #heal(handedOn: LiveMessage | undefined): Promise<boolean> {
     const { store } = this.#options;
-    const tip = this.#tip;
+    const tip = this.#count.tip;
     if (tip === undefined) return false;
     const asked = this.#clock.monotonic();
     const [anchor, last] = await Promise.all([store.readAnchor(), store.last()]);
     const found = await this.#followers(tip, last);
-    if (this.#tip === undefined) return false;
+    if (this.#count.tip === undefined) return false;
     this.#anchors.known = anchor;
-    if (anchor !== undefined && anchor.epoch !== this.#epoch) {
-      this.#tip = undefined;
+    if (anchor !== undefined && anchor.epoch !== this.#count.epoch) {
+      this.#count.lose();
       return false;
     }
     if (found.kind === "all") {
       for (const message of found.messages) this.#append(message);
-      const { offset } = this.#tip;
+      const { offset } = this.#count.tip;
       const counted = anchor === undefined || anchor.tip.offset <= offset;
-      if (counted && (handedOn === undefined || this.#counted(handedOn))) {
+      if (counted && (handedOn === undefined || this.#count.includes(handedOn))) {
         this.#rewoundSince = undefined;
         this.#freshAt = asked;
         // Anchors were lost; while a gateway goes on counting, the epoch need not be.
@@ -341,8 +320,8 @@ export class ChannelLog {
     const rewound = found.kind === "rewound" || found.kind === "all";
     if (found.kind === "lagging" || (rewound && this.#waitsForLeader())) return false;
     // Others may have counted on, and their anchor tells; but not when the count was wrong.
-    if (found.kind !== "unknown") this.#refuted = this.#epoch;
-    this.#tip = undefined;
+    if (found.kind !== "unknown") this.#refuted = this.#count.epoch;
+    this.#count.lose();
     return false;
   }
 
@@ -373,14 +352,11 @@ export class ChannelLog {
     const newer = seen !== undefined && seen.revision > anchor.revision;
     if (newer && seen.epoch !== anchor.epoch) return false;
     if (!newer) this.#anchors.known = anchor;
-    const had = this.#epoch !== "";
-    this.#epoch = anchor.epoch;
+    const had = this.#count.epoch !== "";
     this.#refuted = undefined;
     this.#rewoundSince = undefined;
     this.#freshAt = asked;
-    this.#tip = anchor.tip;
-    this.#tail.clear(anchor.tip.offset === 0);
-    for (const stored of followers) this.#count(stored);
+    this.#count.begin(anchor, followers);
     // Their offsets are of another numbering, or publications are missing before the next one.
     if (had) this.#options.onLost();
     return true;
@@ -404,11 +380,11 @@ export class ChannelLog {
     if (waitMs > 0) await this.#clock.pause(waitMs, this.#closing.signal);
     const asked = this.#clock.monotonic();
     this.#checkedAt = asked;
-    const before = this.#tip;
+    const before = this.#count.tip;
     // Without a message there is nothing to compare with.
     if (before !== undefined && before.seq > 0) {
       const last = await this.#options.store.last();
-      const tip = this.#tip;
+      const tip = this.#count.tip;
       if (this.#settling !== undefined || tip === undefined) return;
       const known = last !== undefined && last.seq >= before.seq && last.seq <= tip.seq;
       const other = last?.seq === tip.seq && last.time !== tip.time;
@@ -424,14 +400,14 @@ export class ChannelLog {
     const { store } = this.#options;
     for (let attempt = 0; attempt < loadAttempts; attempt += 1) {
       await this.fresh();
-      if (this.#tail.complete) return;
+      if (this.#count.tail.complete) return;
       const stored = await store.read(1);
       // What is there now was there all the time, so nothing is missing behind it.
       const oldest = await store.first(1);
       await this.ready();
-      const tip = this.#tip;
+      const tip = this.#count.tip;
       const nowMs = this.#clock.monotonic();
-      if (tip !== undefined && this.#tail.restore(tip, stored, oldest, nowMs)) return;
+      if (tip !== undefined && this.#count.tail.restore(tip, stored, oldest, nowMs)) return;
     }
     throw new BusError("unavailable", "the channel's history changes faster than it can be read");
   }

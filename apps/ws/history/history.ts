@@ -13,6 +13,7 @@ import {
   type StreamState,
 } from "./jetstream.ts";
 import { anchors, type HistoryNamespace, republished, streamName, Streams } from "./streams.ts";
+import { TailBudget } from "./tail-budget.ts";
 import { Turns } from "./turns.ts";
 
 export type { HistoryNamespace } from "./streams.ts";
@@ -30,13 +31,25 @@ export interface HistoryOptions {
   readonly checkMs: number;
   /** How many servers of a cluster keep each message. */
   readonly replicas: number;
-  /** How long a channel without subscribers stays open, for those who come back. */
-  readonly lingerMs?: number;
+  readonly limits?: Partial<HistoryResources>;
 }
 
-const lingerMs = 5_000;
-/** Questions to JetStream at a time, and those of them that only verify what is here. */
-const questions = { all: 128, verifying: 16 } as const;
+export interface HistoryResources {
+  /** How long a channel without subscribers stays open, for those who come back. */
+  readonly lingerMs: number;
+  /** How many channels may be open. */
+  readonly maxLogs: number;
+  /** What the newest publications of all of them may take in memory. */
+  readonly maxTailBytes: number;
+}
+
+const defaultResources: HistoryResources = {
+  lingerMs: 5_000,
+  maxLogs: 100_000,
+  maxTailBytes: 67_108_864,
+};
+/** Questions to JetStream at a time, those of them that only verify what is here, and readings. */
+const atATime = { questions: 128, verifying: 16, readings: 8 } as const;
 /** One channel that cannot follow its stream must not keep the others from being verified. */
 const verifyMs = 2_000;
 /** How long one attempt to publish may take. */
@@ -60,8 +73,12 @@ interface OpenLog {
   /** Replaced and not changed, so that who comes while a message is handed out does not get it. */
   listeners: readonly LogListener[];
   linger: NodeJS.Timeout | undefined;
-  /** When it is to be compared with its stream again, by the monotonic clock. */
+  /** When it was opened; this and the following by the monotonic clock. */
+  readonly openedAt: number;
+  /** When it is to be compared with its stream again. */
   dueAt: number;
+  /** When it was last found to be as its stream. */
+  verifiedAt: number;
 }
 
 /**
@@ -73,8 +90,11 @@ interface OpenLog {
 export class History {
   readonly #options: HistoryOptions;
   readonly #streams: Streams | undefined;
-  readonly #turns = new Turns(questions.all);
-  readonly #verifying = new Turns(questions.verifying);
+  readonly #resources: HistoryResources;
+  readonly #budget: TailBudget;
+  readonly #questions = new Turns(atATime.questions);
+  readonly #readings = new Turns(atATime.readings);
+  readonly #verifying = new Turns(atATime.verifying);
   /** By subject, which is as good as the channel's name. */
   readonly #logs = new Map<string, OpenLog>();
   readonly #anchorsSubscription: { unsubscribe(): void } | undefined;
@@ -86,6 +106,8 @@ export class History {
 
   constructor(options: HistoryOptions) {
     this.#options = options;
+    this.#resources = { ...defaultResources, ...options.limits };
+    this.#budget = new TailBudget(this.#resources.maxTailBytes);
     const { bus, namespaces } = options;
     if (namespaces.length === 0) return;
     this.#anchorsSubscription = bus.subscribe(`${republished}${anchors}>`, (data, message) => {
@@ -99,14 +121,23 @@ export class History {
     this.#streams = new Streams(
       options,
       () => {
-        for (const { log } of this.#logs.values()) log.reconnected();
+        for (const open of this.#logs.values()) {
+          open.verifiedAt = performance.now();
+          open.log.reconnected();
+        }
       },
       (error) => {
         this.#complain(error);
       },
     );
     const shortest = Math.min(...namespaces.map((namespace) => this.#periodMs(namespace)));
-    this.#verifier = setInterval(() => void this.#verify(), Math.min(1_000, shortest));
+    this.#verifier = setInterval(
+      () => {
+        this.#lookAfter();
+        void this.#verify();
+      },
+      Math.min(1_000, shortest),
+    );
   }
 
   /** Why history cannot be served now; undefined when it can. */
@@ -116,6 +147,11 @@ export class History {
 
   get openCount(): number {
     return this.#logs.size;
+  }
+
+  /** What the newest publications of all open channels take in memory. */
+  get tailBytes(): number {
+    return this.#budget.bytes;
   }
 
   /** The namespace's history that a channel belongs to; undefined when it has none. */
@@ -131,6 +167,7 @@ export class History {
    * Follows a channel; the log is shared by all who do, and stays for a moment when the last has gone.
    *
    * @param namespace the channel's, from `namespaceOf`
+   * @throws BusError `unavailable` when too many channels are open
    */
   subscribe(channel: string, namespace: HistoryNamespace, listener: LogListener): LogSubscription {
     const subject = topicSubject(channel);
@@ -143,9 +180,11 @@ export class History {
         if (!open.listeners.includes(listener)) return;
         open.listeners = open.listeners.filter((each) => each !== listener);
         if (open.listeners.length > 0 || this.#stopping.signal.aborted) return;
+        // Not for longer than it was of use: channels that nobody stays in come at no cost.
+        const lingerMs = Math.min(this.#resources.lingerMs, performance.now() - open.openedAt);
         open.linger = setTimeout(() => {
           this.#close(open);
-        }, this.#options.lingerMs ?? lingerMs);
+        }, lingerMs);
       },
     };
   }
@@ -178,7 +217,7 @@ export class History {
         }
       } catch (error) {
         if (error instanceof BusError && error.code === "too_large") throw error;
-        if (error instanceof BusError && error.code === "no_responders") this.#streams?.check();
+        this.#streams?.failed(error);
         if (error instanceof JetStreamError) this.#complain(error);
       }
       if (leftMs() < 100 || this.#stopping.signal.aborted) {
@@ -205,15 +244,20 @@ export class History {
     const { bus, jetStream, metaTtlMs } = this.#options;
     const streams = this.#streams;
     if (streams === undefined) throw new Error("no namespace has a history");
+    if (this.#logs.size >= this.#resources.maxLogs) {
+      throw new BusError("unavailable", "too many channels with history are open");
+    }
     const stream = streamName(namespace);
     const onError = (error: unknown): void => {
       this.#complain(error);
     };
-    const turns = this.#turns;
+    const { questions, readings } = { questions: this.#questions, readings: this.#readings };
+    const share = { bus, jetStream, streams, questions, readings };
     const log = new ChannelLog({
-      store: new JetStreamChannel({ bus, jetStream, streams, turns, stream, subject }),
+      store: new JetStreamChannel({ ...share, stream, subject }),
       limits: namespace,
       metaTtlMs,
+      budget: this.#budget,
       onMessage: (message) => {
         for (const listener of open.listeners) this.#hand(message, listener);
       },
@@ -222,9 +266,18 @@ export class History {
       },
       onError,
     });
-    // Not all that are opened at a time are due at a time.
-    const dueAt = performance.now() + Math.random() * this.#periodMs(namespace);
-    const open: OpenLog = { log, namespace, subject, listeners: [], linger: undefined, dueAt };
+    const now = performance.now();
+    const open: OpenLog = {
+      log,
+      namespace,
+      subject,
+      listeners: [],
+      linger: undefined,
+      openedAt: now,
+      // Not all that are opened at a time are due at a time.
+      dueAt: now + Math.random() * this.#periodMs(namespace),
+      verifiedAt: now,
+    };
     this.#logs.set(subject, open);
     return open;
   }
@@ -250,9 +303,23 @@ export class History {
     return Math.max(250, Math.min(this.#options.checkMs, ttlMs / 4));
   }
 
+  /** Tells those who have waited for too long for a channel to be found to be as its stream. */
+  #lookAfter(): void {
+    const { bus, checkMs } = this.#options;
+    const now = performance.now();
+    for (const open of this.#logs.values()) {
+      open.log.tidy();
+      // Without a connection it is not this channel that ails, and the gateway knows.
+      if (!bus.connected || now - open.verifiedAt < checkMs + this.#periodMs(open.namespace))
+        continue;
+      open.verifiedAt = now;
+      for (const listener of open.listeners) listener.onLost();
+    }
+  }
+
   /** Compares the logs with their streams that are due. */
   async #verify(): Promise<void> {
-    if (this.#isVerifying || !this.#options.bus.connected || this.obstacle !== undefined) return;
+    if (this.#isVerifying || !this.#options.bus.connected) return;
     this.#isVerifying = true;
     const states = new Map<string, Promise<StreamState>>();
     const now = performance.now();
@@ -271,8 +338,10 @@ export class History {
       states.set(stream, asked);
       const late = (): Error => new Error("a channel could not be verified in time");
       await within(log.verify(await asked), verifyMs, late);
-      open.dueAt = performance.now() + this.#periodMs(namespace);
+      open.verifiedAt = performance.now();
+      open.dueAt = open.verifiedAt + this.#periodMs(namespace);
     } catch (error) {
+      this.#streams?.failed(error);
       this.#complain(error);
     }
   }

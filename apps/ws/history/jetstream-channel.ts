@@ -1,4 +1,4 @@
-import { type Bus, BusError } from "../../lib/bus.ts";
+import type { Bus } from "../../lib/bus.ts";
 import { type Anchor, decodeAnchor, encodeAnchor, type WrittenAnchor } from "./anchor.ts";
 import type { ChannelStore, LiveMessage } from "./channel-store.ts";
 import { type JetStream, jetStreamCodes, JetStreamError, type StreamState } from "./jetstream.ts";
@@ -11,7 +11,9 @@ export interface JetStreamChannelOptions {
   readonly jetStream: JetStream;
   readonly streams: Streams;
   /** How many questions may be under way at a time: a server drops all when it has 10,000. */
-  readonly turns: Turns;
+  readonly questions: Turns;
+  /** How many histories may be read at a time: their answers may be large. */
+  readonly readings: Turns;
   readonly stream: string;
   readonly subject: string;
 }
@@ -54,7 +56,8 @@ export class JetStreamChannel implements ChannelStore {
 
   async read(fromSeq: number): Promise<StoredMessage[]> {
     const { jetStream, stream, subject } = this.#options;
-    return this.#ask(() => jetStream.read(stream, subject, fromSeq));
+    const { readings } = this.#options;
+    return this.#ask(() => jetStream.read(stream, subject, fromSeq), readings);
   }
 
   async state(): Promise<StreamState> {
@@ -82,15 +85,12 @@ export class JetStreamChannel implements ChannelStore {
     }
   }
 
-  async #ask<T>(question: () => Promise<T>): Promise<T> {
-    const { turns, streams } = this.#options;
+  async #ask<T>(question: () => Promise<T>, turns = this.#options.questions): Promise<T> {
+    const { streams } = this.#options;
     try {
       return await turns.run(question);
     } catch (error) {
-      const gone =
-        (error instanceof JetStreamError && error.code === jetStreamCodes.streamNotFound) ||
-        (error instanceof BusError && error.code === "no_responders");
-      if (gone) streams.check();
+      streams.failed(error);
       throw error;
     }
   }

@@ -38,6 +38,8 @@ export interface StreamConfig {
   readonly subjects: readonly string[];
   readonly maxPerSubject: number;
   readonly maxAgeMs: number;
+  /** Of all subjects; absent: no limit. */
+  readonly maxMessages?: number;
   readonly replicas: number;
   readonly republish: { readonly src: string; readonly dest: string };
 }
@@ -260,6 +262,7 @@ function streamConfig(config: StreamConfig): object {
     storage: "file",
     num_replicas: config.replicas,
     max_msgs_per_subject: config.maxPerSubject,
+    max_msgs: config.maxMessages ?? -1,
     max_age: config.maxAgeMs * 1e6,
     duplicate_window: duplicateWindowMs(config.maxAgeMs) * 1e6,
     allow_direct: true,

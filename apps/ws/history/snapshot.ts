@@ -36,17 +36,23 @@ export function snapshotOf(
   return { position, recovery: { recovered: true, messages: entries.map(messageOf) } };
 }
 
-/** The last publication, if it may still be seen; undefined: the tail must be restored first. */
+/**
+ * The last publication, if it may still be seen and is not the one that somebody has who was at a
+ * position; undefined: the tail must be restored first.
+ */
 export function latestOf(
   tail: Tail,
   position: ChannelPosition,
+  recover: ChannelPosition | undefined,
   limits: HistoryLimits,
   wallMs: number,
 ): Snapshot | undefined {
   const { last } = tail;
   if (last === undefined && !tail.complete) return undefined;
-  const messages = last !== undefined && visible(last, limits, wallMs) ? [last.message] : [];
-  return { position, recovery: { recovered: messages.length > 0, messages } };
+  const recovered = last !== undefined && visible(last, limits, wallMs);
+  const has = recover?.epoch === position.epoch && recover.offset === position.offset;
+  const messages = recovered && !has ? [last.message] : [];
+  return { position, recovery: { recovered, messages } };
 }
 
 /** All that clients may see, oldest first; undefined: the tail must be restored first. */

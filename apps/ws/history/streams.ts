@@ -1,6 +1,6 @@
-import type { Bus } from "../../lib/bus.ts";
+import { type Bus, BusError } from "../../lib/bus.ts";
 import { type HistoryLimits, storedPerChannel } from "./continuation.ts";
-import type { JetStream, StreamConfig } from "./jetstream.ts";
+import { type JetStream, jetStreamCodes, JetStreamError, type StreamConfig } from "./jetstream.ts";
 
 /** The channels of a namespace, and how much of each is kept. */
 export interface HistoryNamespace extends HistoryLimits {
@@ -26,6 +26,8 @@ export const republished = "r.";
 export const anchors = "a.";
 export const anchorsStream = "anchors";
 
+/** More than these would be of channels that somebody makes up; without its anchor, an epoch ends. */
+const maxAnchors = 1_000_000;
 const retryMs = 200;
 /** A stream that seems to be gone is looked for so often. */
 const checkMs = 1_000;
@@ -74,8 +76,12 @@ export class Streams {
     return this.#ready.promise;
   }
 
-  /** To be called when one of them seems to be gone. */
-  check(): void {
+  /** To be called with what a question to one of them ended with: it may be gone. */
+  failed(error: unknown): void {
+    const gone =
+      (error instanceof JetStreamError && error.code === jetStreamCodes.streamNotFound) ||
+      (error instanceof BusError && error.code === "no_responders");
+    if (!gone) return;
     const waitMs = this.#madeAt + checkMs - performance.now();
     if (waitMs <= 0) this.#make();
     else this.#makeIn(waitMs);
@@ -148,6 +154,7 @@ export class Streams {
       name: anchorsStream,
       subjects: [`${anchors}>`],
       maxPerSubject: 1,
+      maxMessages: maxAnchors,
       maxAgeMs: metaTtlMs,
     });
   }

@@ -1,6 +1,7 @@
 import { ChannelMessage } from "../channel-message.ts";
 import type { Tip } from "./continuation.ts";
 import type { StoredMessage } from "./jetstream.ts";
+import type { Expendable, TailBudget } from "./tail-budget.ts";
 
 /** A publication with its offset, and where the stream has it. */
 export interface Entry {
@@ -10,23 +11,30 @@ export interface Entry {
   readonly message: ChannelMessage & { readonly offset: number };
 }
 
-/** The most payload that is kept of one channel; what is older is read again when somebody needs it. */
-const maxBytes = 1_048_576;
+/** The most that is kept of one channel; what is older is read again when somebody needs it. */
+const maxBytes = 2_097_152;
 /** What was read for one is kept for so long: in a reconnect storm the others need it, too. */
 const keepMs = 5_000;
+/** What an entry takes beside its texts. */
+const entryBytes = 256;
 
 /** The newest publications of a channel: ascending offsets without holes, up to the last one counted. */
-export class Tail {
+export class Tail implements Expendable {
   /** How many publications clients may see. */
   readonly #size: number;
+  readonly #budget: TailBudget;
   #entries: Entry[] = [];
   #bytes = 0;
   #complete = false;
+  #usedAt = Number.NEGATIVE_INFINITY;
+  #tidiedAt = Number.NEGATIVE_INFINITY;
   /** Nothing is dropped for its bytes before this. */
   #keepUntil = Number.NEGATIVE_INFINITY;
 
-  constructor(size: number) {
+  constructor(size: number, budget: TailBudget) {
     this.#size = size;
+    this.#budget = budget;
+    budget.add(this);
   }
 
   /** True while it holds all that clients may see. */
@@ -36,6 +44,14 @@ export class Tail {
 
   get length(): number {
     return this.#entries.length;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get usedAt(): number {
+    return this.#usedAt;
   }
 
   get first(): Entry | undefined {
@@ -50,21 +66,26 @@ export class Tail {
     return count === 0 ? [] : this.#entries.slice(-count);
   }
 
+  /** Somebody is served from it. */
+  use(nowMs: number): void {
+    this.#usedAt = nowMs;
+  }
+
   /** @param complete whether no publication that clients may see is older than what is pushed next */
   clear(complete: boolean): void {
-    this.#entries = [];
-    this.#bytes = 0;
+    this.#drop(this.#entries.length);
     this.#complete = complete;
     this.#keepUntil = Number.NEGATIVE_INFINITY;
   }
 
   push(entry: Entry, nowMs: number): void {
+    this.#usedAt = nowMs;
     this.#entries.push(entry);
-    this.#bytes += entry.message.data.length;
     // One at a time would move all others each time.
     if (this.#entries.length >= this.#size + Math.max(16, this.#size / 8)) {
       this.#drop(this.#entries.length - this.#size);
     }
+    this.#grow(bytesOf(entry));
     if (this.#bytes > maxBytes) this.trim(nowMs);
   }
 
@@ -98,10 +119,24 @@ export class Tail {
     const before = offset - older.length;
     const entries = older.map((each, index) => entryOf(each, before + index + 1));
     this.#entries = [...entries, ...this.#entries];
-    for (const { message } of entries) this.#bytes += message.data.length;
     this.#complete = true;
+    this.#usedAt = nowMs;
     this.#keepUntil = nowMs + keepMs;
+    this.#grow(entries.reduce((sum, entry) => sum + bytesOf(entry), 0));
     return true;
+  }
+
+  /** To be called now and then: lets go of what is no longer needed. */
+  tidy(nowMs: number): void {
+    this.trim(nowMs);
+    if (this.#usedAt <= this.#tidiedAt) return;
+    this.#tidiedAt = nowMs;
+    // What is much longer than its payload, like control characters in JSON, is made again.
+    for (const { message } of this.#entries) {
+      const { data, info = "", encoded = "" } = message;
+      if (encoded.length > entryBytes + 2 * (data.length + info.length))
+        message.encoded = undefined;
+    }
   }
 
   /** Drops the oldest when they take too much memory. */
@@ -109,19 +144,43 @@ export class Tail {
     if (this.#bytes <= maxBytes || nowMs < this.#keepUntil) return;
     let dropped = 0;
     let bytes = this.#bytes;
-    for (const { message } of this.#entries) {
+    for (const entry of this.#entries) {
       // Not one at a time, and not the last.
       if (bytes <= maxBytes * 0.75 || dropped === this.#entries.length - 1) break;
-      bytes -= message.data.length;
+      bytes -= bytesOf(entry);
       dropped += 1;
     }
+    if (dropped === 0) return;
     this.#drop(dropped);
     this.#complete = false;
   }
 
-  #drop(count: number): void {
-    for (const { message } of this.#entries.splice(0, count)) this.#bytes -= message.data.length;
+  /** Drops everything: all tails together take too much memory. */
+  letGo(): void {
+    if (this.#entries.length === 0) return;
+    this.#drop(this.#entries.length);
+    this.#complete = false;
   }
+
+  /** It is of no use to anybody any more. */
+  end(): void {
+    this.#budget.remove(this);
+  }
+
+  #drop(count: number): void {
+    const dropped = this.#entries.splice(0, count);
+    this.#grow(-dropped.reduce((sum, entry) => sum + bytesOf(entry), 0));
+  }
+
+  #grow(bytes: number): void {
+    this.#bytes += bytes;
+    this.#budget.changed(this, bytes);
+  }
+}
+
+/** With what encoders keep of it, which is a little longer than the payload, twice if it is no Latin. */
+function bytesOf({ message: { data, info } }: Entry): number {
+  return entryBytes + 3 * (data.length + (info?.length ?? 0));
 }
 
 export function entryOf(stored: StoredMessage, offset: number): Entry {

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { StoredMessage } from "../../../../apps/ws/history/jetstream.ts";
-import { latestOf, snapshotOf, visibleOf } from "../../../../apps/ws/history/snapshot.ts";
+import {
+  type ChannelPosition,
+  latestOf,
+  snapshotOf,
+  visibleOf,
+} from "../../../../apps/ws/history/snapshot.ts";
+import { TailBudget } from "../../../../apps/ws/history/tail-budget.ts";
 import { entryOf, Tail } from "../../../../apps/ws/history/tail.ts";
 
 const bornMs = 1_790_000_000_000;
@@ -14,7 +20,7 @@ function stored(seq: number, bytes = 1): StoredMessage {
 
 /** The messages 1 to `to`, each a second after the other, of which it holds those from `from` on. */
 function tailOf(from: number, to: number, { complete = false, bytes = 1 } = {}): Tail {
-  const tail = new Tail(limits.size);
+  const tail = new Tail(limits.size, new TailBudget(1e9));
   tail.clear(complete);
   for (let seq = from; seq <= to; seq += 1) tail.push(entryOf(stored(seq, bytes), seq), 0);
   return tail;
@@ -79,8 +85,8 @@ describe("a snapshot", () => {
 });
 
 describe("the latest publication", () => {
-  const latest = (tail: Tail, afterMs: number) =>
-    latestOf(tail, at(10), limits, bornMs + 10_000 + afterMs);
+  const latest = (tail: Tail, afterMs: number, recover?: ChannelPosition) =>
+    latestOf(tail, at(10), recover, limits, bornMs + 10_000 + afterMs);
 
   it("is the last one while it may be seen", () => {
     assert.deepEqual(offsets(latest(tailOf(9, 10), 59_999)?.recovery?.messages), [10]);

@@ -89,6 +89,12 @@ export class ModelStream {
     this.#set(this.#messages.filter(({ seq }) => seq <= this.#lastSeq));
   }
 
+  /** Has again what it had, as a leader that has learnt what it did not know. */
+  restore(messages: readonly ModelMessage[]): void {
+    this.#lastSeq = messages.at(-1)?.seq ?? 0;
+    this.#set(messages);
+  }
+
   setMaxPerSubject(maxPerSubject: number): void {
     this.maxPerSubject = maxPerSubject;
     this.#evict();

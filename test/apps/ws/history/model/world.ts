@@ -6,6 +6,7 @@ import { ChannelLog } from "../../../../../apps/ws/history/channel-log.ts";
 import type { ChannelStore, LiveMessage } from "../../../../../apps/ws/history/channel-store.ts";
 import { storedPerChannel } from "../../../../../apps/ws/history/continuation.ts";
 import { JetStreamError } from "../../../../../apps/ws/history/jetstream.ts";
+import { TailBudget } from "../../../../../apps/ws/history/tail-budget.ts";
 import { ModelStream } from "./stream.ts";
 import { ModelTime } from "./time.ts";
 import { Truth } from "./truth.ts";
@@ -36,6 +37,7 @@ export class World {
   readonly time = new ModelTime();
   readonly stream: ModelStream;
   readonly truth = new Truth();
+  readonly budget = new TailBudget(1_000_000_000);
   readonly options: WorldOptions;
   readonly gateways = new Set<ModelGateway>();
   anchorWrites = 0;
@@ -104,12 +106,22 @@ export class World {
     await setImmediate();
   }
 
+  /** Lets everything arrive that is under way, and what comes of it, while no time passes. */
+  async settle(): Promise<void> {
+    await this.turn();
+    while (this.pending.length > 0) {
+      this.pending.shift()?.run();
+      await this.turn();
+    }
+  }
+
   /** Lets one thing arrive. */
   async arrive(which: number): Promise<void> {
     const index = which % Math.max(1, this.pending.length);
     const [pending] = this.pending.splice(index, 1);
     pending?.run();
     await this.turn();
+    // Everything takes its time.
     this.time.pass(1);
   }
 
@@ -126,7 +138,8 @@ export class World {
 
   #isWaiting(): boolean {
     const begun = [...this.#begun].some(({ gateway }) => this.gateways.has(gateway));
-    return begun || [...this.gateways].some(({ busy }) => busy);
+    const busy = [...this.gateways].some((gateway) => gateway.busy);
+    return begun || busy || this.time.waiting > 0;
   }
 
   writeAnchor(anchor: Anchor, revision: number): number | undefined {
@@ -161,6 +174,8 @@ export class ModelGateway {
   readonly log: ChannelLog;
   readonly errors: unknown[] = [];
   readonly listeners = new Set<ModelClient>();
+  /** What it has handed out: the publishers' numbers, and "lost". */
+  readonly handed: (number | "lost")[] = [];
   readonly #world: World;
   #onMessage: (message: LiveMessage) => void = () => undefined;
   #connected = true;
@@ -178,12 +193,15 @@ export class ModelGateway {
       store: this.#store(),
       limits: { size, ttlMs },
       metaTtlMs,
+      budget: world.budget,
       clock: world.time,
       onMessage: (message) => {
         this.#world.truth.saw(this.log.position.epoch, message);
+        this.handed.push(Number(Buffer.from(message.data).toString()));
         for (const client of [...this.listeners]) client.take(message);
       },
       onLost: () => {
+        this.handed.push("lost");
         for (const client of [...this.listeners]) client.lose();
       },
       onError: (error) => this.errors.push(error),
