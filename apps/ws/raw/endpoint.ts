@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import type { ChannelSubscription } from "../broker.ts";
 import type { ChannelMessage } from "../channel-message.ts";
+import { Connections } from "../connections.ts";
 import { textFrame } from "../frame.ts";
 import { Heartbeat } from "../heartbeat.ts";
 import type { Encoding, HubSubscription } from "../hub.ts";
@@ -36,9 +37,8 @@ export class RawEndpoint {
   readonly #shared: Shared;
   readonly #limits: RawEndpointLimits;
   readonly #heartbeat: Heartbeat;
-  readonly #connections = new Set<RawConnection>();
+  readonly #connections = new Connections<RawConnection>();
   readonly #paused = new Set<RawConnection>();
-  #onEmpty: () => void = () => undefined;
 
   constructor(shared: Shared, limits: RawEndpointLimits) {
     this.#shared = shared;
@@ -78,12 +78,11 @@ export class RawEndpoint {
       onClose: (closed, closing) => {
         subscription.unsubscribe();
         release();
-        this.#connections.delete(closed);
         this.#paused.delete(closed);
         if (closing === closings.slow || closing === closings.crowded) {
           log.warn({ topic, reason: closing.reason }, "slow websocket closed");
         }
-        if (this.#connections.size === 0) this.#onEmpty();
+        this.#connections.remove(closed);
       },
       onPause: (paused) => this.#paused.add(paused),
     });
@@ -94,25 +93,17 @@ export class RawEndpoint {
 
   /** Every websocket, to close it as the endpoint does when it stops. */
   get closable(): readonly Closable[] {
-    return [...this.#connections].map((connection) => ({
-      close: (graceMs) => {
-        connection.close(closings.shutdown, graceMs);
-      },
-    }));
+    return this.#connections.closable(closings.shutdown);
   }
 
   /** Closes every websocket with the reason. */
   closeAll(closing: Closing, graceMs: number): void {
-    for (const connection of [...this.#connections]) connection.close(closing, graceMs);
+    for (const each of this.#connections.closable(closing)) each.close(graceMs);
   }
 
   /** Resolves when the last websocket has gone; they are closed by somebody else. */
   async stop(): Promise<void> {
-    if (this.#connections.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#onEmpty = resolve;
-      });
-    }
+    await this.#connections.whenEmpty();
     this.#heartbeat.stop();
   }
 }

@@ -7,6 +7,7 @@ import type { Tokens } from "../auth/deferred-tokens.ts";
 import { userFromHeader } from "../auth/proxy-user.ts";
 import type { ChannelRules } from "../channel/rules.ts";
 import type { GatewayConfig } from "../config/options.ts";
+import { Connections } from "../connections.ts";
 import { Deadlines } from "../deadlines.ts";
 import { Heartbeat } from "../heartbeat.ts";
 import { Hub } from "../hub.ts";
@@ -71,10 +72,9 @@ export interface ProtocolEndpointOptions {
 export class ProtocolEndpoint {
   readonly #options: ProtocolEndpointOptions;
   readonly #gate: Gate;
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Connections<Connection>();
   readonly #heartbeat: Heartbeat;
   #complainedAt = Number.NEGATIVE_INFINITY;
-  #onEmpty: () => void = () => undefined;
 
   constructor(options: ProtocolEndpointOptions) {
     this.#options = options;
@@ -168,24 +168,17 @@ export class ProtocolEndpoint {
 
   /** Every connection, to close it as the endpoint does when it stops. */
   get closable(): readonly Closable[] {
-    return [...this.#connections].map((connection) => ({
-      close: (graceMs) => {
-        connection.close(disconnects.shutdown, graceMs);
-      },
-    }));
+    return this.#connections.closable(disconnects.shutdown);
   }
 
+  /** Closes every connection with the reason. */
   closeAll(closing: Closing, graceMs: number): void {
-    for (const connection of [...this.#connections]) connection.close(closing, graceMs);
+    for (const each of this.#connections.closable(closing)) each.close(graceMs);
   }
 
   /** Resolves when the last connection has gone; they are closed by somebody else. */
   async stop(): Promise<void> {
-    if (this.#connections.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#onEmpty = resolve;
-      });
-    }
+    await this.#connections.whenEmpty();
     const { presence, deadlines, registry } = this.#gate;
     presence.stop();
     deadlines.stop();
@@ -195,13 +188,12 @@ export class ProtocolEndpoint {
 
   #closed(connection: Connection, closing: Closing | undefined, openMs: number): void {
     const { log } = this.#options.shared;
-    this.#connections.delete(connection);
     const { user, client } = connection.session;
     const code = closing?.code ?? 0;
     this.#gate.metrics.disconnects.inc({ transport: "websocket", code });
     const data = { client, user, code, reason: closing?.reason, openMs: Math.round(openMs) };
     log.info(data, "client disconnected");
-    if (this.#connections.size === 0) this.#onEmpty();
+    this.#connections.remove(connection);
   }
 
   /** What clients are answered with 100 for; one line per second tells enough. */
