@@ -1,17 +1,12 @@
 /** Replicas of `m` as processes, with the real NATS, Datastore and Pub/Sub, and a push that can be disturbed. */
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
-import { apps } from "../../components/lib/apps.ts";
-import { bundleApp } from "../../components/lib/bundle.ts";
-import { repository } from "./checkout.ts";
 import { eventually } from "./eventually.ts";
+import { bundleWith } from "./mutant.ts";
 import { ServiceProcess } from "./process.ts";
 
 export const pushAccount = "m-push@local-project.iam.gserviceaccount.com";
@@ -44,19 +39,7 @@ export interface MClusterOptions {
 /** Bundles `apps/m` once for this process, as it is deployed. */
 export const bundledM = ((): (() => string) => {
   let file: string | undefined;
-  return () => {
-    if (file === undefined) {
-      const folder = mkdtempSync(join(tmpdir(), "m-bundle-"));
-      process.once("exit", () => {
-        rmSync(folder, { recursive: true, force: true });
-      });
-      for (const { path, bytes } of bundleApp(repository, apps.m).files) {
-        writeFileSync(join(folder, path), bytes);
-      }
-      file = join(folder, "main.js");
-    }
-    return file;
-  };
+  return () => (file ??= bundleWith("m"));
 })();
 
 /** An answer of a replica. */

@@ -1,33 +1,10 @@
 /** The gateway with one deliberate defect, to show that the checker sees it. */
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { apps } from "../../../components/lib/apps.ts";
-import { bundleApp, writeBundle } from "../../../components/lib/bundle.ts";
-import { repository } from "../../support/checkout.ts";
-
-export interface Mutant {
-  /** What is wrong with it. */
-  readonly name: string;
-  /** Below `apps/ws`. */
-  readonly file: string;
-  /** What is replaced; it must be there exactly once. */
-  readonly original: string;
-  readonly defect: string;
-}
+import { bundleWith, type Mutant } from "../../support/mutant.ts";
 
 export const mutants = {
   gap: {
     name: "what a message says of its predecessor is not looked at",
-    file: "history/channel-log.ts",
+    file: "history/count.ts",
     original: `message.previous === tip.seq && message.seq > tip.seq`,
     defect: `message.seq > tip.seq`,
   },
@@ -37,8 +14,12 @@ export const mutants = {
     original: `      this.#append(message);
     }
     return messages`,
-    defect: `      if (message !== messages?.[0] || this.#tip === undefined) this.#append(message);
-      else this.#tip = { ...this.#tip, seq: message.seq, time: message.time };
+    defect: `      const anchor = message === messages?.[0] ? this.#count.anchor : undefined;
+      if (anchor === undefined) this.#append(message);
+      else {
+        const tip = { ...anchor.tip, seq: message.seq, time: message.time };
+        this.#count.begin({ ...anchor, tip }, []);
+      }
     }
     return messages`,
   },
@@ -59,8 +40,8 @@ export const mutants = {
   reconnect: {
     name: "nobody looks for what was published while NATS was away",
     file: "history/history.ts",
-    original: `for (const { log } of this.#logs.values()) log.reconnected();`,
-    defect: `void this.#logs;`,
+    original: `          open.log.reconnected();`,
+    defect: `          void open;`,
   },
   anchor: {
     name: "gateways count from an anchor that is wrong by one",
@@ -91,38 +72,8 @@ export const mutants = {
   },
 } as const satisfies Readonly<Record<string, Mutant>>;
 
-const folders: string[] = [];
-process.once("exit", () => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
-
 /** The gateway as it is deployed, bundled once for this process. */
 export const bundledGateway = ((): (() => string) => {
   let file: string | undefined;
-  return () => (file ??= bundleGateway());
+  return () => (file ??= bundleWith("ws"));
 })();
-
-/** Bundles the gateway, with a defect or without; the file, which goes with this process. */
-export function bundleGateway(mutant?: Mutant): string {
-  const folder = mkdtempSync(join(tmpdir(), "ws-bundle-"));
-  folders.push(folder);
-  mkdirSync(join(folder, "apps"));
-  for (const part of ["lib", "ws"]) {
-    cpSync(join(repository, "apps", part), join(folder, "apps", part), { recursive: true });
-  }
-  symlinkSync(join(repository, "node_modules"), join(folder, "node_modules"), "dir");
-  if (mutant !== undefined) {
-    const { name, file, original, defect } = mutant;
-    const path = join(folder, "apps/ws", file);
-    const parts = readFileSync(path, "utf8").split(original);
-    if (parts.length !== 2) {
-      throw new Error(
-        `${file} has the place of the defect "${name}" ${parts.length - 1} times, not once`,
-      );
-    }
-    writeFileSync(path, parts.join(defect));
-  }
-  const bundled = join(folder, "bundle");
-  writeBundle(bundleApp(folder, apps.ws), bundled);
-  return join(bundled, "main.js");
-}

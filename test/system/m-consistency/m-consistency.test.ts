@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type Emulator, emulatorsMissing, startEmulator } from "../../support/emulators.ts";
+import { bundleWith } from "../../support/mutant.ts";
 import { faults } from "./faults.ts";
 import { violations } from "./history.ts";
-import { bundleMutant, mutants } from "./mutants.ts";
+import { mutants } from "./mutants.ts";
 import { type Report, run } from "./run.ts";
 import { scenarios } from "./scenarios.ts";
 import { World } from "./world.ts";
@@ -57,7 +58,7 @@ describe("M under faults", { skip: emulatorsMissing() ?? false }, () => {
         await scenario.run(world);
         return violations(await world.history(datastore.host));
       };
-      const broken = bundleMutant(mutant);
+      const broken = bundleWith("m", mutant);
       const [real, first] = await Promise.all([find(), find(broken)]);
       assert.deepEqual(real, []);
       let defective = first;

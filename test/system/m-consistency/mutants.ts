@@ -1,28 +1,5 @@
 /** The service with one deliberate defect, to show that the checker sees it. */
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { apps } from "../../../components/lib/apps.ts";
-import { bundleApp, writeBundle } from "../../../components/lib/bundle.ts";
-import { repository } from "../../support/checkout.ts";
-
-export interface Mutant {
-  /** What is wrong with it. */
-  readonly name: string;
-  /** Below `apps/m`. */
-  readonly file: string;
-  /** What is replaced; it must be there exactly once. */
-  readonly original: string;
-  readonly defect: string;
-}
+import type { Mutant } from "../../support/mutant.ts";
 
 export const mutants = {
   counted: {
@@ -55,28 +32,3 @@ export const mutants = {
     defect: `if (rev > 0) this.#channel.acknowledge(writer, rev);`,
   },
 } as const satisfies Readonly<Record<string, Mutant>>;
-
-/** Bundles the service with the defect; the file, which goes with this process. */
-export function bundleMutant({ name, file, original, defect }: Mutant): string {
-  const folder = mkdtempSync(join(tmpdir(), "m-mutant-"));
-  process.once("exit", () => {
-    rmSync(folder, { recursive: true, force: true });
-  });
-  mkdirSync(join(folder, "apps"));
-  for (const part of ["lib", "m"]) {
-    cpSync(join(repository, "apps", part), join(folder, "apps", part), { recursive: true });
-  }
-  symlinkSync(join(repository, "node_modules"), join(folder, "node_modules"), "dir");
-  const path = join(folder, "apps/m", file);
-  const source = readFileSync(path, "utf8");
-  const parts = source.split(original);
-  if (parts.length !== 2) {
-    throw new Error(
-      `${file} has the place of the defect "${name}" ${parts.length - 1} times, not once`,
-    );
-  }
-  writeFileSync(path, parts.join(defect));
-  const bundled = join(folder, "bundle");
-  writeBundle(bundleApp(folder, apps.m), bundled);
-  return join(bundled, "main.js");
-}
