@@ -26,17 +26,20 @@ export class GatewayPair implements AsyncDisposable {
   readonly gateways: ServiceProcess[];
   readonly ports: number[];
   readonly #config: object;
+  readonly #main: string | undefined;
   readonly #jetStream: JetStreamServer;
   #channels = 0;
 
   private constructor(
     config: object,
+    main: string | undefined,
     jetStream: JetStreamServer,
     publisher: NatsConnection,
     gateways: ServiceProcess[],
     ports: number[],
   ) {
     this.#config = config;
+    this.#main = main;
     this.#jetStream = jetStream;
     this.nats = jetStream.server;
     this.publisher = publisher;
@@ -44,9 +47,10 @@ export class GatewayPair implements AsyncDisposable {
     this.ports = ports;
   }
 
-  static async start(config: object): Promise<GatewayPair> {
+  /** @param main the program; `apps/ws` as it is by default */
+  static async start(config: object, main?: string): Promise<GatewayPair> {
     const jetStream = await JetStreamServer.start();
-    const gateways = [1, 2].map(() => startGatewayProcess(jetStream.server.url, config));
+    const gateways = [1, 2].map(() => startGatewayProcess(jetStream.server.url, config, main));
     try {
       await Promise.all(gateways.map((gateway) => gateway.ready()));
       const ports = await Promise.all(gateways.map((gateway) => gateway.port()));
@@ -55,7 +59,7 @@ export class GatewayPair implements AsyncDisposable {
         maxReconnectAttempts: -1,
         reconnectTimeWait: 50,
       });
-      return new GatewayPair(config, jetStream, publisher, gateways, ports);
+      return new GatewayPair(config, main, jetStream, publisher, gateways, ports);
     } catch (error) {
       const output = gateways.map((gateway) => gateway.describe()).join("\n");
       await Promise.all(gateways.map((gateway) => gateway[Symbol.asyncDispose]()));
@@ -88,7 +92,7 @@ export class GatewayPair implements AsyncDisposable {
   /** Starts another gateway in the place of one that has ended. */
   async restart(index: 0 | 1): Promise<void> {
     await this.gateways[index]?.[Symbol.asyncDispose]();
-    const gateway = startGatewayProcess(this.nats.url, this.#config);
+    const gateway = startGatewayProcess(this.nats.url, this.#config, this.#main);
     this.gateways[index] = gateway;
     await gateway.ready();
     this.ports[index] = await gateway.port();

@@ -70,7 +70,7 @@ describe("channels of two gateways, where everybody may do everything", () => {
     await raw.command({ subscribe: { channel } });
     const text = '{"big":12345678901234567890,"one":1.0,"tiny":1e-400}';
     pair.publisher.publish(subjectOf(channel), text);
-    await eventually("it arrives", () => raw.pushes.length > 0);
+    await eventually("it arrives", () => raw.pushes.some((push) => "pub" in push));
     assert.ok(raw.frames.join("\n").includes(text), raw.frames.join("\n"));
   });
 
@@ -110,10 +110,8 @@ describe("channels of two gateways, where everybody may do everything", () => {
     subscription.subscription.subscribe();
     await eventually("it is subscribed again", () => subscription.contexts.length === 2);
     await there.client.publish(channel, 3);
-    const data = await subscription.received(2);
     // The npm client keeps its position when it unsubscribes, and is brought up to date.
-    assert.ok(data.length === 2 || data.length === 3, JSON.stringify(data));
-    assert.equal(data.at(-1), 3);
+    assert.deepEqual(await subscription.received(3), [1, 2, 3]);
   });
 
   const answers: Record<string, [command: object, answer: object]> = {
@@ -395,7 +393,7 @@ describe("channels of two gateways, where everybody may do everything", () => {
   });
 });
 
-describe("channels that are guarded", () => {
+describe("channels that are guarded", { concurrency: 4 }, () => {
   let pair: GatewayPair;
   let ann: NpmClient;
 

@@ -7,7 +7,7 @@ import { NpmClient } from "../../support/npm-client.ts";
 import { ProtocolClient } from "../../support/protocol-client.ts";
 import { guarded } from "./config.ts";
 
-describe("a connection of the npm client", () => {
+describe("a connection of the npm client", { concurrency: 4 }, () => {
   let pair: GatewayPair;
 
   before(async () => {
