@@ -82,7 +82,7 @@ export class ChannelLog {
     const { store, limits, metaTtlMs, budget, onError, clock = systemClock } = options;
     this.#options = options;
     this.#clock = clock;
-    this.#count = new Count(limits.size, budget, clock);
+    this.#count = new Count(limits, budget, clock);
     this.#anchors = new AnchorKeeper({
       store,
       limits,
@@ -144,9 +144,12 @@ export class ChannelLog {
    * was published after it.
    *
    * @param state of the stream, read before the call
+   * @param asked when it was asked for, by the monotonic clock
    */
-  async verify(state: StreamState): Promise<void> {
+  async verify(state: StreamState, asked: number): Promise<void> {
     if (!this.following || !sameState(state, this.#verified)) await this.fresh();
+    // Nothing was stored since it was verified before.
+    else this.#freshAt = Math.max(this.#freshAt, asked);
     this.#count.reach(state);
     // More was stored by now, and that not all of it was removed again is not known.
     this.#verified = this.#count.tip?.through === state.lastSeq ? state : undefined;
@@ -218,7 +221,7 @@ export class ChannelLog {
 
   #take(message: LiveMessage): void {
     if (this.#settling === undefined) {
-      if (this.#count.isNext(message)) {
+      if (this.#isNext(message)) {
         this.#append(message);
         return;
       }
@@ -226,6 +229,10 @@ export class ChannelLog {
     }
     this.#arrivals.push(message);
     this.#settle();
+  }
+
+  #isNext(message: LiveMessage): boolean {
+    return this.#count.isNext(message, () => this.#clock.monotonic() - this.#freshAt);
   }
 
   #append(stored: StoredMessage): void {
@@ -280,7 +287,7 @@ export class ChannelLog {
     const messages = this.#arrivals.take();
     for (const message of messages ?? []) {
       if (this.#count.includes(message)) continue;
-      if (!this.#count.isNext(message)) return false;
+      if (!this.#isNext(message)) return false;
       this.#append(message);
     }
     return messages !== undefined && this.#count.tip !== undefined;

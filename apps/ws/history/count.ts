@@ -2,7 +2,7 @@ import type { ChannelMessage } from "../channel-message.ts";
 import type { Anchor } from "./anchor.ts";
 import type { LiveMessage } from "./channel-store.ts";
 import type { LogClock } from "./clock.ts";
-import type { Tip } from "./continuation.ts";
+import type { HistoryLimits, Tip } from "./continuation.ts";
 import { compareTimes, type StoredMessage, type StreamState } from "./jetstream.ts";
 import type { ChannelPosition } from "./snapshot.ts";
 import type { TailBudget } from "./tail-budget.ts";
@@ -11,13 +11,15 @@ import { entryOf, Tail } from "./tail.ts";
 /** A channel's publications, counted: up to which one, and the newest of them. */
 export class Count {
   readonly tail: Tail;
+  readonly #limits: HistoryLimits;
   readonly #clock: LogClock;
   /** Empty until the channel was counted for the first time. */
   #epoch = "";
   #tip: Tip | undefined;
 
-  constructor(size: number, budget: TailBudget, clock: LogClock) {
-    this.tail = new Tail(size, budget);
+  constructor(limits: HistoryLimits, budget: TailBudget, clock: LogClock) {
+    this.tail = new Tail(limits.size, budget);
+    this.#limits = limits;
     this.#clock = clock;
   }
 
@@ -54,13 +56,18 @@ export class Count {
 
   /**
    * Nothing is between the tip and this message. One without a predecessor may follow others that have
-   * left already; whether it does, the stream tells.
+   * left already, unless it is too early for that.
+   *
+   * @param sinceMs how long ago all was counted that was stored
    */
-  isNext(message: LiveMessage): boolean {
+  isNext(message: LiveMessage, sinceMs: () => number): boolean {
     const tip = this.#tip;
-    return (
-      tip !== undefined && tip.seq > 0 && message.previous === tip.seq && message.seq > tip.seq
-    );
+    if (tip === undefined || message.seq <= tip.seq) return false;
+    if (message.previous !== 0) return message.previous === tip.seq;
+    const ttlMs = this.#limits.ttlMs;
+    const left = tip.seq === 0 || Date.parse(tip.time) + ttlMs <= Date.parse(message.time);
+    // With the half of it, clocks need not be the same, nor this what other versions have for a limit.
+    return left && message.seq > tip.through && sinceMs() < ttlMs / 2;
   }
 
   /**

@@ -81,6 +81,9 @@ interface OpenLog {
   verifiedAt: number;
 }
 
+/** What streams were like when a round of verifications asked for it first. */
+type States = Map<string, { readonly askedAt: number; readonly state: Promise<StreamState> }>;
+
 /**
  * The history of all channels that have one, in JetStream.
  *
@@ -321,23 +324,24 @@ export class History {
   async #verify(): Promise<void> {
     if (this.#isVerifying || !this.#options.bus.connected) return;
     this.#isVerifying = true;
-    const states = new Map<string, Promise<StreamState>>();
+    const states: States = new Map();
     const now = performance.now();
     const due = [...this.#logs.values()].filter(({ dueAt }) => dueAt <= now);
     await Promise.all(due.map((open) => this.#verifying.run(() => this.#verifyOne(open, states))));
     this.#isVerifying = false;
   }
 
-  async #verifyOne(open: OpenLog, states: Map<string, Promise<StreamState>>): Promise<void> {
+  async #verifyOne(open: OpenLog, states: States): Promise<void> {
     const { bus, jetStream } = this.#options;
     const { subject, namespace, log } = open;
     if (!bus.connected || this.#logs.get(subject) !== open) return;
     try {
       const stream = streamName(namespace);
-      const asked = states.get(stream) ?? jetStream.state(stream, subject);
-      states.set(stream, asked);
+      const askedAt = performance.now();
+      const known = states.get(stream) ?? { askedAt, state: jetStream.state(stream, subject) };
+      states.set(stream, known);
       const late = (): Error => new Error("a channel could not be verified in time");
-      await within(log.verify(await asked), verifyMs, late);
+      await within(log.verify(await known.state, known.askedAt), verifyMs, late);
       open.verifiedAt = performance.now();
       open.dueAt = open.verifiedAt + this.#periodMs(namespace);
     } catch (error) {

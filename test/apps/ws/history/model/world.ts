@@ -274,8 +274,9 @@ export class ModelGateway {
   }
 
   async verify(): Promise<void> {
+    const asked = this.#world.time.monotonic();
     const state = await this.#ask("state", () => this.#world.stream.state(channel));
-    await this.log.verify(state);
+    await this.log.verify(state, asked);
   }
 
   /** Asks for the history, as a client's command does. */
