@@ -357,7 +357,9 @@ export class Connection implements Subscriber, Sender, Timed, Pinged {
     const nowMs = Date.now();
     const cache = effect.recover !== undefined && this.#gate.isCache(effect.channel);
     const max = this.#gate.recoverMax;
-    const snapshot = cache ? log.latest(nowMs) : log.snapshot(effect.recover, { max, nowMs });
+    const snapshot = cache
+      ? log.latest(nowMs, effect.recover)
+      : log.snapshot(effect.recover, { max, nowMs });
     if (snapshot === undefined) return undefined;
     const { position, recovery } = snapshot;
     if (recovery === undefined) return { ok: true, position };
