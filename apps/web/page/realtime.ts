@@ -50,6 +50,8 @@ interface Session {
   readonly options: Partial<Options>;
   /** By the id of the client. */
   readonly present: Map<string, ClientInfo>;
+  /** Who came (with info) and went while the answer to the question who is here is awaited. */
+  changes: Map<string, ClientInfo | undefined> | undefined;
   /** This page's id on the present connection. */
   id: string;
   /** While publications are delivered that were missed. */
@@ -115,12 +117,21 @@ function showPresent({ present: clients, id }: Session): void {
   present.replaceChildren(...items);
 }
 
+function change(current: Session, id: string, info: ClientInfo | undefined): void {
+  if (info === undefined) current.present.delete(id);
+  else current.present.set(id, info);
+}
+
 async function askWhoIsHere(current: Session): Promise<void> {
+  // The answer may be older than what is heard before it comes.
+  const changes = new Map<string, ClientInfo | undefined>();
+  current.changes = changes;
   try {
     const { clients } = await current.subscription.presence();
-    if (session !== current) return;
+    if (session !== current || current.changes !== changes) return;
+    current.changes = undefined;
     current.present.clear();
-    for (const [id, info] of Object.entries(clients)) current.present.set(id, info);
+    for (const [id, info] of [...Object.entries(clients), ...changes]) change(current, id, info);
     showPresent(current);
   } catch (error) {
     event(`presence: ${messageOf(error)}`, "error");
@@ -147,7 +158,10 @@ function start(channel: string, token: string): Session {
   const options = token === "" ? {} : { token };
   const client = new Centrifuge(url.href, { ...options, websocket: CuttableWebSocket });
   const subscription = client.newSubscription(channel, { recoverable: true, joinLeave: true });
-  const current = { client, subscription, options, present: new Map(), id: "", recovering: false };
+  const current: Session = {
+    ...{ client, subscription, options },
+    ...{ present: new Map(), changes: undefined, id: "", recovering: false },
+  };
   watch(current);
   return current;
 }
@@ -186,15 +200,17 @@ function watch(current: Session): void {
     if (current.recovering) line(publications, `${text} – recovered`, "recovered");
     else line(publications, text);
   });
-  subscription.on("join", ({ info }) => {
-    current.present.set(info.client, info);
+  const changed = (info: ClientInfo, isHere: boolean): void => {
+    change(current, info.client, isHere ? info : undefined);
+    current.changes?.set(info.client, isHere ? info : undefined);
     showPresent(current);
-    event(`${nameOf(info, current.id)} joined`);
+    event(`${nameOf(info, current.id)} ${isHere ? "joined" : "left"}`);
+  };
+  subscription.on("join", ({ info }) => {
+    changed(info, true);
   });
   subscription.on("leave", ({ info }) => {
-    current.present.delete(info.client);
-    showPresent(current);
-    event(`${nameOf(info, current.id)} left`);
+    changed(info, false);
   });
 }
 
