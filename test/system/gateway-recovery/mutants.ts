@@ -5,8 +5,8 @@ export const mutants = {
   gap: {
     name: "what a message says of its predecessor is not looked at",
     file: "history/count.ts",
-    original: `message.previous === tip.seq && message.seq > tip.seq`,
-    defect: `message.seq > tip.seq`,
+    original: `if (message.previous !== 0) return message.previous === tip.seq;`,
+    defect: `if (message.previous !== 0) return true;`,
   },
   buffered: {
     name: "one publication is dropped that came between subscribing and reading the history",
