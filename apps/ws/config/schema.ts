@@ -190,7 +190,11 @@ const client = object({
   channel_limit: whole(1, 100_000).default(128),
   queue_max_size: whole(1_024, 1_073_741_824).default(1_048_576),
   channel_position_check_delay: duration(100, dayMs).prefault("40s"),
-  channel_position_max_time_lag: duration(1, dayMs, { orNone: true }).prefault("0s"),
+  channel_position_max_time_lag: duration(1, dayMs, { orNone: true })
+    .prefault("0s")
+    .refine((ms) => ms === 0, {
+      error: "0s; positions are compared with the stream itself, whatever the time",
+    }),
   connection_limit: whole(0, 10_000_000).optional(),
   user_connection_limit: whole(0, 10_000_000).default(0),
   connection_rate_limit: whole(0, 1_000_000).default(0),
