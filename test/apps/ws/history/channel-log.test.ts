@@ -133,21 +133,42 @@ describe("a channel's log", () => {
   });
 
   it("reads again when more came than it keeps meanwhile", async () => {
-    const { world, a } = await worldOf(1, { size: 20_000 });
-    world.publish(1);
-    await rests(world);
-    a.loseNext();
-    world.publish(2);
-    const question = world.pending.splice(0);
-    for (const pending of question) pending.run();
-    await world.turn();
-    const asked = world.pending.splice(0);
-    world.publish(10_500);
-    for (const pending of world.pending.splice(0)) pending.run();
-    world.pending.push(...asked);
-    await rests(world);
-    assert.equal(a.handed.length, 10_503);
-    assert.equal(a.log.position.offset, 10_503);
+    for (let steps = 0; steps < 12; steps += 1) {
+      const { world, a } = await worldOf(1);
+      world.publish(1);
+      await rests(world);
+      a.loseNext();
+      world.publish(2);
+      for (let step = 0; step < steps; step += 1) await world.arrive(0);
+      // Together more than 4 MiB, which come before the next answer.
+      world.stream.padding = 1_000_000;
+      const asked = world.pending.splice(0);
+      world.publish(6);
+      for (const pending of world.pending.splice(0)) pending.run();
+      world.pending.push(...asked);
+      await rests(world);
+      assert.deepEqual(a.handed, range(1, 9));
+    }
+  });
+
+  it("takes a burst into an empty channel as it comes, and the first after a long silence", async () => {
+    const { world, a } = await worldOf(1, { size: 10, ttlMs: 60_000 });
+    for (const burst of [1, 2]) {
+      world.begin(a, a.verify());
+      await rests(world);
+      world.count();
+      world.publish(anchorSlack + 100);
+      await world.settle();
+      assert.equal(world.count("last") + world.count("read"), 0);
+      await rests(world);
+      assert.equal(a.handed.length, burst * (anchorSlack + 100));
+      for (let each = 0; each < 8; each += 1) {
+        world.time.pass(10_000);
+        world.begin(a, a.verify());
+        await rests(world);
+      }
+    }
+    assert.equal(a.handed.includes("lost"), false);
   });
 
   it("looks again when the connection breaks once more meanwhile", async () => {
@@ -296,7 +317,7 @@ describe("a channel's log whose stream is harmed", () => {
   });
 
   it("begins anew in a stream that was made anew, even if as much is in it", async () => {
-    for (const published of [0, 1, 5, 9]) {
+    for (const published of [0, 1, 5, 8, 9]) {
       const made = await counted();
       made.world.time.pass(5);
       made.world.stream.remake();
@@ -572,6 +593,16 @@ describe("anchors", () => {
     }
   });
 
+  it("that are lost are written again although nothing is published", async () => {
+    const { world, a } = await worldOf(1);
+    const { epoch } = a.log.position;
+    world.loseAnchors({ anew: false });
+    a.cut();
+    a.reconnect();
+    await rests(world);
+    assert.deepEqual(world.anchor?.epoch, epoch);
+  });
+
   it("of another epoch end the one that is known, however they are learnt of", async () => {
     const other = (world: World) => ({ epoch: "other", tip: tipOf(world) });
     const revisionOf = (world: World) => world.anchor?.revision ?? 0;
@@ -592,7 +623,7 @@ describe("anchors", () => {
       // When the gateway writes one itself.
       (world, gateway) => {
         world.writeAnchor(other(world), revisionOf(world));
-        world.drop(gateway);
+        gateway.miss();
         world.publish(140);
       },
       // From a stream of anchors that was made anew, in which it is the first.
@@ -681,6 +712,23 @@ describe("who comes to a channel", () => {
     await rests(world);
     assert.ok(clients.every(({ attached }) => attached));
     assert.ok(world.count() <= 2);
+  });
+
+  it("is not what makes a verified log ask when nothing at all has happened in the stream", async () => {
+    const { world, a } = await worldOf(1);
+    world.publish(3);
+    await rests(world);
+    for (const asks of [1, 0, 0]) {
+      world.begin(a, a.verify());
+      world.count();
+      await rests(world);
+      assert.equal(world.count("last"), asks);
+    }
+    a.loseNext();
+    world.publish(1);
+    world.begin(a, a.verify());
+    await rests(world);
+    assert.equal(a.log.position.offset, 4);
   });
 
   it("waits for a moment when others were just there, so that a storm asks little", async () => {

@@ -95,6 +95,14 @@ describe("the latest publication", () => {
     assert.deepEqual(latest(tailOf(1, 0, { complete: true }), 0), gone);
   });
 
+  it("is not sent again to who has it", () => {
+    const tail = tailOf(9, 10);
+    assert.deepEqual(latest(tail, 0, at(10))?.recovery, { recovered: true, messages: [] });
+    for (const other of [at(9), at(10, "f"), at(0, "")]) {
+      assert.deepEqual(offsets(latest(tail, 0, other)?.recovery?.messages), [10]);
+    }
+  });
+
   it("must be loaded when the tail holds nothing", () => {
     assert.equal(latest(tailOf(1, 0), 0), undefined);
   });
@@ -131,6 +139,44 @@ describe("a tail", () => {
     assert.deepEqual([large.length, large.complete], [2, false]);
     const huge = tailOf(1, 3, { complete: true, bytes: 2_000_000 });
     assert.deepEqual([huge.length, huge.complete], [1, false]);
+  });
+
+  it("lets go of what encoders made when it is much longer than the payload", () => {
+    const tail = tailOf(9, 10);
+    const [first, second] = tail.newest(2);
+    assert.ok(first !== undefined && second !== undefined);
+    first.message.encoded = "x".repeat(10_000);
+    second.message.encoded = "x".repeat(100);
+    tail.tidy(1);
+    assert.equal(first.message.encoded, undefined);
+    assert.equal(second.message.encoded, "x".repeat(100));
+  });
+
+  it("counts in the budget of all tails, which drops those first that were of no use for long", () => {
+    const budget = new TailBudget(100_000);
+    const tails = [1, 2, 3].map(() => new Tail(limits.size, budget));
+    const push = (index: number, bytes: number, nowMs: number) =>
+      tails[index]?.push(entryOf(stored(1, bytes), 1), nowMs);
+    push(0, 10_000, 1);
+    push(1, 10_000, 2);
+    tails[0]?.use(3);
+    assert.ok(budget.bytes > 60_000 && budget.bytes < 70_000);
+    push(2, 14_000, 4);
+    assert.deepEqual(
+      tails.map(({ length }) => length),
+      [1, 0, 1],
+    );
+    assert.equal(tails[1]?.complete, false);
+    // One that is larger than all may be stays, since it is needed now.
+    push(1, 50_000, 5);
+    assert.deepEqual(
+      tails.map(({ length }) => length),
+      [0, 1, 0],
+    );
+    for (const tail of tails) tail.end();
+    assert.equal(budget.bytes, 0);
+    push(1, 50_000, 6);
+    assert.equal(budget.bytes, 0);
   });
 
   it("copies payloads, which are pieces of larger buffers", () => {

@@ -15,6 +15,8 @@ export class ModelStream {
   maxPerSubject: number;
   maxAgeMs: number;
   replicas = 1;
+  /** How long payloads are at least. */
+  padding = 0;
   /** Called with each message once it is stored. */
   onStored: (message: LiveMessage, subject: string) => void = () => undefined;
   /** What each subject was ever given. */
@@ -57,7 +59,7 @@ export class ModelStream {
     };
     this.#set([...this.#messages, message]);
     this.#evict();
-    this.onStored({ ...storedOf(message), previous }, subject);
+    this.onStored({ ...this.#storedOf(message), previous }, subject);
     return message;
   }
 
@@ -103,20 +105,22 @@ export class ModelStream {
   last(subject: string): StoredMessage | undefined {
     this.expire();
     const last = this.of(subject).at(-1);
-    return last && storedOf(last);
+    return last && this.#storedOf(last);
   }
 
   first(subject: string, fromSeq: number): StoredMessage | undefined {
     this.expire();
     const first = this.of(subject).find(({ seq }) => seq >= fromSeq);
-    return first && storedOf(first);
+    return first && this.#storedOf(first);
   }
 
   /** @param lag by so many changes the replica that answers is behind */
   read(subject: string, fromSeq: number, lag = 0): StoredMessage[] {
     this.expire();
     const messages = this.#states.at(-1 - lag) ?? this.#states[0] ?? [];
-    return messages.filter((each) => each.subject === subject && each.seq >= fromSeq).map(storedOf);
+    return messages
+      .filter((each) => each.subject === subject && each.seq >= fromSeq)
+      .map((each) => this.#storedOf(each));
   }
 
   state(subject: string): StreamState {
@@ -156,8 +160,9 @@ export class ModelStream {
     const decimals = `${milliseconds}${String(this.#ticks % 1_000_000).padStart(6, "0")}`;
     return `${decimals.replace(/\.?0+$/, "")}Z`;
   }
-}
 
-function storedOf({ seq, time, id }: ModelMessage): StoredMessage {
-  return { seq, time, data: Buffer.from(String(id)), header: () => undefined };
+  #storedOf({ seq, time, id }: ModelMessage): StoredMessage {
+    const data = Buffer.from(String(id).padEnd(this.padding));
+    return { seq, time, data, header: () => undefined };
+  }
 }

@@ -244,6 +244,11 @@ export class ModelGateway {
     if (!this.#connected) return;
     this.#connected = false;
     this.#reconnected = Promise.withResolvers();
+    this.miss();
+  }
+
+  /** What is on its way to it, and its questions, are lost. */
+  miss(): void {
     this.#queue.length = 0;
     this.#world.drop(this);
   }
