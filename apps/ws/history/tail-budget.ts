@@ -33,7 +33,7 @@ export class TailBudget {
   changed(one: Expendable, bytes: number): void {
     if (!this.#all.has(one)) return;
     this.#bytes += bytes;
-    if (this.#bytes > this.#maxBytes) this.#shrink(one);
+    if (bytes > 0 && this.#bytes > this.#maxBytes) this.#shrink(one);
   }
 
   /** @param used stays, whatever it takes: somebody is about to use it */

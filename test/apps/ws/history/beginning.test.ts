@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { decodeAnchor, encodeAnchor } from "../../../../apps/ws/history/anchor.ts";
+import { Arrivals } from "../../../../apps/ws/history/arrivals.ts";
 import { beginning } from "../../../../apps/ws/history/beginning.ts";
 import { compareTimes } from "../../../../apps/ws/history/jetstream.ts";
 import { ModelStream } from "./model/stream.ts";
@@ -59,6 +60,34 @@ describe("the beginning of an epoch", () => {
       await begin(3, { between: (stream) => stream.publish(channel), lag: 2 }),
       undefined,
     );
+  });
+});
+
+describe("arrivals", () => {
+  const arrival = (seq: number, bytes: number) => {
+    return { seq, previous: seq - 1, time: "", data: Buffer.alloc(bytes), header: () => undefined };
+  };
+
+  it("are handed out once, in order", () => {
+    const arrivals = new Arrivals();
+    for (const seq of [1, 2, 3]) arrivals.push(arrival(seq, 10));
+    assert.deepEqual(
+      arrivals.take()?.map(({ seq }) => seq),
+      [1, 2, 3],
+    );
+    assert.deepEqual(arrivals.take(), []);
+  });
+
+  it("are not kept when they are too many or too large", () => {
+    const arrivals = new Arrivals();
+    for (let seq = 1; seq <= 10_001; seq += 1) arrivals.push(arrival(seq, 0));
+    arrivals.push(arrival(10_002, 0));
+    assert.equal(arrivals.take(), undefined);
+    arrivals.push(arrival(1, 4_194_304));
+    assert.equal(arrivals.take()?.length, 1);
+    arrivals.push(arrival(1, 4_194_305));
+    assert.equal(arrivals.take(), undefined);
+    assert.deepEqual(arrivals.take(), []);
   });
 });
 

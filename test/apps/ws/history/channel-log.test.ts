@@ -327,6 +327,19 @@ describe("a channel's log whose stream is harmed", () => {
     }
   });
 
+  it("begins anew when who comes finds the same sequences in another stream", async () => {
+    const { world, a, x, epoch } = await counted();
+    world.time.pass(5);
+    world.stream.remake();
+    world.publish(8);
+    a.miss();
+    x.leave();
+    await comes(world, x, a);
+    assert.deepEqual(x.recoveries, [false]);
+    assert.notEqual(a.log.position.epoch, epoch);
+    assert.equal(a.log.position.offset, 8);
+  });
+
   it("takes what the old stream handed on for old", async () => {
     const made = await counted();
     const { world } = made;
