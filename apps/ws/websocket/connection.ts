@@ -51,6 +51,8 @@ export interface ConnectionOptions {
   readonly socket: Duplex;
   readonly session: Session;
   readonly gate: Gate;
+  /** Whether it is asked for signs of life by frames of the websocket. */
+  readonly framePings: boolean;
   /** When it is asked to connect again, ms of `performance.now()`; undefined: never. */
   readonly endAt: number | undefined;
 }
@@ -82,7 +84,7 @@ export class Connection implements Subscriber, Sender, Timed, Pinged {
   #heldBytes = 0;
   #ended = false;
 
-  constructor({ websocket, socket, session, gate, endAt }: ConnectionOptions) {
+  constructor({ websocket, socket, session, gate, endAt, framePings }: ConnectionOptions) {
     this.session = session;
     this.#gate = gate;
     this.#endAt = endAt;
@@ -90,9 +92,11 @@ export class Connection implements Subscriber, Sender, Timed, Pinged {
       onMessage: (data, isBinary) => {
         this.#take(data, isBinary);
       },
-      onPong: () => {
-        this.#answered = true;
-      },
+      ...(framePings && {
+        onPong: () => {
+          this.#answered = true;
+        },
+      }),
       onDrain: () => {
         this.#turns?.check();
       },

@@ -160,6 +160,7 @@ export class ProtocolEndpoint {
       socket,
       session,
       gate: this.#gate,
+      framePings,
       endAt: Number.isFinite(endAt) ? endAt : undefined,
     });
     this.#connections.add(connection);
