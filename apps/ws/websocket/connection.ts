@@ -68,7 +68,7 @@ export class Connection implements Subscriber, Sender, Timed, Pinged {
   readonly #endAt: number | undefined;
   readonly #subscriptions = new Map<string, Subscription>();
   /** Tasks of subscriptions that are under way, by channel. */
-  readonly #subscribing = new Map<string, number>();
+  #subscribing: Map<string, number> | undefined;
   readonly #openedAt = performance.now();
   /** Frames of this turn. */
   readonly #pending: Uint8Array[] = [];
@@ -287,6 +287,7 @@ export class Connection implements Subscriber, Sender, Timed, Pinged {
   async #subscribe(effect: SubscribeEffect): Promise<void> {
     const { channel, task, info } = effect;
     const { shared, events, limits } = this.#gate;
+    this.#subscribing ??= new Map();
     this.#subscribing.set(channel, task);
     const startedAt = performance.now();
     let publications: PublicationShare | undefined;
@@ -319,19 +320,19 @@ export class Connection implements Subscriber, Sender, Timed, Pinged {
       eventShare?.unsubscribe();
       if (hasTurn) this.#answerTurns.done();
       this.#gate.complain(error, "a subscription failed");
-      if (this.#subscribing.get(channel) !== task) return;
-      this.#subscribing.delete(channel);
+      if (!this.#isUnderWay(channel, task)) return;
+      this.#subscribed(channel);
       this.#input({ kind: "subscribed", task, outcome: { ok: false, error: errors.internal } });
       return;
     }
     // Nothing is awaited from here on: what comes after the position goes to this subscriber.
-    if (this.#isOver || this.#subscribing.get(channel) !== task) {
+    if (this.#isOver || !this.#isUnderWay(channel, task)) {
       publications.unsubscribe();
       eventShare?.unsubscribe();
       if (hasTurn) this.#answerTurns.done();
       return;
     }
-    this.#subscribing.delete(channel);
+    this.#subscribed(channel);
     this.#gate.metrics.subscribeSeconds.observe((performance.now() - startedAt) / 1_000);
     publications.attach(this, publicationEncoding);
     eventShare?.attach(this, eventEncoding);
@@ -389,8 +390,18 @@ export class Connection implements Subscriber, Sender, Timed, Pinged {
     return texts;
   }
 
+  #isUnderWay(channel: string, task: number): boolean {
+    return this.#subscribing?.get(channel) === task;
+  }
+
+  /** No subscription of the channel is under way any more; most of the time there is none at all. */
+  #subscribed(channel: string): void {
+    this.#subscribing?.delete(channel);
+    if (this.#subscribing?.size === 0) this.#subscribing = undefined;
+  }
+
   #unsubscribe(channel: string): void {
-    this.#subscribing.delete(channel);
+    this.#subscribed(channel);
     const subscription = this.#subscriptions.get(channel);
     if (subscription === undefined) return;
     this.#subscriptions.delete(channel);
@@ -484,7 +495,7 @@ export class Connection implements Subscriber, Sender, Timed, Pinged {
     this.#turns?.end();
     this.#held = undefined;
     this.#gate.deadlines.forget(this);
-    this.#subscribing.clear();
+    this.#subscribing = undefined;
     for (const channel of [...this.#subscriptions.keys()]) this.#unsubscribe(channel);
   }
 
