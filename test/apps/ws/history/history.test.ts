@@ -501,6 +501,52 @@ describe("histories", () => {
     await eventually("it has ended, too", async () => (await subscribed()) === 0);
   });
 
+  it("hand a publication to all who follow then, even if one of them fails", async () => {
+    await using world = await started();
+    const { outsider, open } = world;
+    const gateway = open();
+    const { history } = gateway;
+    const namespace = history.namespaceOf("news");
+    assert.ok(namespace !== undefined);
+    const late: number[] = [];
+    let losses = 0;
+    history.subscribe("news", namespace, {
+      onMessage: ({ offset = 0 }) => {
+        const onMessage = (message: { offset: number | undefined }) =>
+          late.push(message.offset ?? 0);
+        if (offset === 1)
+          history.subscribe("news", namespace, { onMessage, onLost: () => undefined });
+        if (offset === 2) throw new Error("it cannot take this one");
+      },
+      onLost: () => {
+        losses += 1;
+      },
+    });
+    const follower = await gateway.follow("news");
+    await outsider.publish(1, 3);
+    await follower.received(3);
+    assert.deepEqual([follower.offsets, late, losses], [[1, 2, 3], [2, 3], 1]);
+    assert.equal(gateway.complaints.length, 1);
+  });
+
+  it("ask nothing while publications come one after the other", async () => {
+    await using world = await started();
+    const { server, outsider, open } = world;
+    const gateway = open({ checkMs: 600_000 });
+    const followers = [await gateway.follow("a"), await gateway.follow("b")];
+    await outsider.publish(1, 1, "t.a");
+    await outsider.publish(1, 1, "t.b");
+    await Promise.all(followers.map((follower) => follower.received(1)));
+    await wait(50);
+    const { messagesIn } = await server.counts();
+    for (const count of range(2, 41)) {
+      await outsider.publish(count, count, "t.a");
+      await outsider.publish(count, count, "t.b");
+    }
+    await Promise.all(followers.map((follower) => follower.received(41)));
+    assert.equal((await server.counts()).messagesIn - messagesIn, 80);
+  });
+
   it("leave no subscription and no timer behind", async () => {
     await using world = await started();
     const { server, outsider, open } = world;
@@ -528,7 +574,8 @@ describe("histories", () => {
     await using world = await started();
     const { server, outsider, open } = world;
     await using gate = await Gate.to(`127.0.0.1:${server.port}`);
-    const gateway = open({}, gate);
+    // Nobody else looks for what was missed.
+    const gateway = open({ checkMs: 600_000 }, gate);
     const channels = range(1, 400).map((channel) => `channel-${channel}`);
     const followers = await Promise.all(channels.map((channel) => gateway.follow(channel)));
     for (const channel of channels) outsider.connection.publish(`t.${channel}`, "1");
@@ -582,10 +629,10 @@ describe("histories", () => {
     const { open, outsider } = world;
     const parts = open();
     const jetStream = new Failing(parts.bus, "_INBOX_ws");
-    const gateway = open({ jetStream, checkMs: 250 });
+    const gateway = open({ jetStream, checkMs: 1_000 });
     const follower = await gateway.follow("news");
     const other = await parts.follow("news");
-    await wait(700);
+    await wait(300);
     assert.equal(follower.losses, 0);
     jetStream.fails = true;
     await eventually("they are told", () => follower.losses > 0);
