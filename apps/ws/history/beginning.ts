@@ -20,7 +20,7 @@ export async function beginning(
   }
   const last = await store.last();
   if (last === undefined) return undefined;
-  if (last.seq === before?.seq) {
+  if (last.seq === before?.seq && last.time === before.time) {
     const { seq, time } = last;
     return { epoch, tip: { offset: count, seq, time, through: Math.max(lastSeq, seq), created } };
   }
@@ -28,6 +28,8 @@ export async function beginning(
   const messages = await store.read(1);
   const newest = messages.at(-1);
   if (newest === undefined || newest.seq < last.seq) return undefined;
+  // Of a stream that was made anew meanwhile, it would be the other's messages.
+  if ((await store.state()).created !== created) return undefined;
   const { seq, time } = newest;
   const through = Math.max(lastSeq, seq);
   return { epoch, tip: { offset: messages.length, seq, time, through, created } };

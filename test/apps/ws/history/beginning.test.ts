@@ -63,6 +63,22 @@ describe("the beginning of an epoch", () => {
   });
 });
 
+describe("the beginning of an epoch in a stream that is made anew meanwhile", () => {
+  it("is put off, so that two streams are not taken for one", async () => {
+    for (const when of [1, 2, 3]) {
+      let answers = 0;
+      const remakes = (stream: ModelStream) => {
+        answers += 1;
+        if (answers === 1) stream.publish(channel);
+        if (answers !== when) return;
+        stream.remake();
+        for (let count = 0; count < 3; count += 1) stream.publish(channel);
+      };
+      assert.equal(await begin(3, { between: remakes }), undefined, `after answer ${when}`);
+    }
+  });
+});
+
 describe("arrivals", () => {
   const arrival = (seq: number, bytes: number) => {
     return { seq, previous: seq - 1, time: "", data: Buffer.alloc(bytes), header: () => undefined };
