@@ -1,7 +1,7 @@
 /**
  * The settings of a stack: read once, checked once, then plain typed values. Nothing else in the
- * program reads configuration. Pulumi.yaml declares the same keys for the CLI, and docs/config.md
- * explains them; test/config holds the three together.
+ * program reads configuration. Pulumi.yaml declares the same keys for the CLI, and docs/config.md is
+ * written from what is said of them here; test/config holds the three together.
  */
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
@@ -55,67 +55,224 @@ const locations = [
   ...["asia-south1", "asia-southeast1", "asia-southeast2", "australia-southeast1"],
 ] as const;
 
-const standardService = object({
-  scaling: object({
-    instanceClass: oneOf(["F1", "F2", "F4", "F4_1G"]),
-    minInstances: wholeNumber,
-    maxInstances: wholeNumber,
-  }),
-  trafficVersion: text("a version's id, e.g. v0a1b2c3d4e", isVersionId).exactOptional(),
-});
+/**
+ * A field as docs/config.md explains it (`npm run config-reference` writes that page).
+ *
+ * @param what what it is, and which values there are
+ * @param changing what a change of it does to an environment that exists
+ */
+const explained = <T extends z.ZodType>(schema: T, what: string, changing: string): T =>
+  schema.meta({ description: what, changing });
+
+/** The settings of a service on App Engine standard; the first one has the explanations in full. */
+const standardService = (name: string, like?: string) => {
+  const say = (text: string): string => (like === undefined ? text : `as for ${like}`);
+  return object({
+    scaling: object({
+      instanceClass: explained(
+        oneOf(["F1", "F2", "F4", "F4_1G"]),
+        say("`F1`, `F2`, `F4` or `F4_1G`"),
+        `a new version of ${name}`,
+      ),
+      minInstances: explained(
+        wholeNumber,
+        say("instances that run without any request; 0 lets the service sleep"),
+        "a new version",
+      ),
+      maxInstances: explained(wholeNumber, say("the most instances"), "a new version"),
+    }),
+    trafficVersion: explained(
+      text("a version's id, e.g. v0a1b2c3d4e", isVersionId).exactOptional(),
+      say("id of an earlier version that gets all traffic: the quick way back"),
+      "moves the traffic, builds nothing",
+    ),
+  });
+};
 
 const userKeyRule =
   "a user's public NKey (U and 55 more characters), as `npm run nats-keys` writes it";
 const userKey = text(userKeyRule, isUserKey);
 
+/** The provider's keys that a stack sets; Pulumi itself hands them to the provider. */
+export const providerSchemas = {
+  "gcp:project": explained(
+    text(
+      "a project's id: 6 to 30 lower-case letters, digits and hyphens, a letter first",
+      isProjectId,
+    ),
+    "id of the Google Cloud project; one stack for each project, because a project has one App Engine application",
+    "is another environment: make a new stack",
+  ),
+  "gcp:region": explained(
+    text("a region, e.g. us-central1"),
+    "region of everything that has one; it follows from `location`",
+    "see `location`",
+  ),
+} as const;
+
 /**
- * The schema of each key of the project's namespace; the fields of objects are documented in
- * docs/config.md. A stack without the optional `m` has no replicated memory.
+ * The schema of each key of the project's namespace, with what docs/config.md says of each field. A
+ * stack without the optional `m` has no replicated memory.
  */
 export const schemas = {
-  location: z.enum(locations as unknown as [string, ...string[]], { error: locations.join(", ") }),
-  protect: flag,
-  adopt: object({ application: flag, database: flag }),
+  location: explained(
+    z.enum(locations as unknown as [string, ...string[]], { error: locations.join(", ") }),
+    "App Engine location. `us-central` is in region `us-central1`, `europe-west` in `europe-west1`, any other is called like its region",
+    "impossible: an application never moves",
+  ),
+  protect: explained(
+    flag,
+    "whether Pulumi refuses to delete or replace the application, the database, NATS disks, seeds, network and connector, and the state bucket",
+    "in place; turn it off in one `pulumi up`, delete in the next",
+  ),
+  adopt: object({
+    application: explained(
+      flag,
+      "the project has an application already: take it over",
+      "matters only before the stack knows the application",
+    ),
+    database: explained(
+      flag,
+      "the project has its `(default)` database already: take it over",
+      "matters only before the stack knows the database",
+    ),
+  }),
   network: object({
-    natsRange: text("an IPv4 range"),
-    flexRange: text("an IPv4 range"),
+    natsRange: explained(
+      text("an IPv4 range"),
+      "range of the NATS machines' subnet, a /29 or larger, private",
+      "replaces the subnet, the addresses and the machines",
+    ),
+    flexRange: explained(
+      text("an IPv4 range"),
+      "range of the flexible services' subnet, one address for each machine",
+      "growing: in place; otherwise replaces the subnet",
+    ),
     connector: object({
-      range: text("a /28 range"),
-      minInstances: wholeNumber,
-      maxInstances: wholeNumber,
-      machineType: text("a machine type, e.g. e2-micro"),
+      range: explained(
+        text("a /28 range"),
+        "a /28 for the connector of standard services, which nothing else uses",
+        "replaces the connector",
+      ),
+      minInstances: explained(
+        wholeNumber,
+        "2 to 9 machines of the connector; they are never fewer again once they were more",
+        "more: in place; **fewer: replaces the connector**, see below",
+      ),
+      maxInstances: explained(
+        wholeNumber,
+        "3 to 10, more than `minInstances`",
+        "more: in place; **fewer: replaces the connector**, see below",
+      ),
+      machineType: explained(
+        text("a machine type, e.g. e2-micro"),
+        "`f1-micro`, `e2-micro` or `e2-standard-4`",
+        "in place",
+      ),
     }),
   }),
   nats: object({
-    version: text('three numbers in quotes, e.g. "2.15.1"'),
-    imageDigest: text("sha256:… of the image").exactOptional(),
-    zones: z.array(text("a zone"), { error: "a list of 1 zone, or of 3 for a cluster" }),
-    machineType: text("a machine type, e.g. e2-small"),
-    diskGb: wholeNumber,
-    memoryMb: wholeNumber,
+    version: explained(
+      text('three numbers in quotes, e.g. "2.15.1"'),
+      "version of nats-server, and tag of its image",
+      "replaces the machines, one after the other; disks and addresses stay",
+    ),
+    imageDigest: explained(
+      text("sha256:… of the image").exactOptional(),
+      "`sha256:…` of the image, so that a moved tag changes nothing",
+      "as `nats.version`",
+    ),
+    zones: explained(
+      z.array(text("a zone"), { error: "a list of 1 zone, or of 3 for a cluster" }),
+      "one zone for one server, three different ones for a cluster",
+      "replaces the machines and disks whose zone changes: what JetStream kept there is gone",
+    ),
+    machineType: explained(
+      text("a machine type, e.g. e2-small"),
+      "e.g. `e2-small`",
+      "each machine is stopped, changed and started, one after the other",
+    ),
+    diskGb: explained(
+      wholeNumber,
+      "size of each data disk, 10 to 65536",
+      "larger: in place, and used from the machine's next start; smaller: would replace the disk",
+    ),
+    memoryMb: explained(
+      wholeNumber,
+      "the most that JetStream keeps in memory, in MiB; leave the server half of the machine's",
+      "as `nats.version`",
+    ),
   }),
-  natsKeys: object({ add: userKey, ws: userKey, m: userKey.exactOptional() }),
-  web: standardService,
-  add: standardService,
+  natsKeys: object({
+    add: explained(
+      userKey,
+      "public NKey of service add",
+      "as `nats.version`; the service needs the new seed at the same time: use `npm run nats-keys`",
+    ),
+    ws: explained(userKey, "public NKey of service ws", "as `natsKeys.add`"),
+    m: explained(
+      userKey.exactOptional(),
+      "public NKey of service m; needed where `m` is",
+      "as `natsKeys.add`",
+    ),
+  }),
+  web: standardService("the default service"),
+  add: standardService("add", "web"),
   ws: object({
-    machine: object({ cpu: wholeNumber, memoryGb: number, diskGb: wholeNumber }),
-    scaling: object({ minInstances: wholeNumber, maxInstances: wholeNumber }),
-    image: text(
-      "an image pinned by its digest: registry/name@sha256: and 64 hexadecimal digits",
-      isPinnedImage,
-    ).exactOptional(),
+    machine: object({
+      cpu: explained(
+        wholeNumber,
+        "processors of each machine of ws: 1, or an even number",
+        "a new version of ws; its clients reconnect",
+      ),
+      memoryGb: explained(
+        number,
+        "memory for the app: 1 to 6.5 GB for each processor, less the 0.4 GB that the platform takes",
+        "a new version",
+      ),
+      diskGb: explained(wholeNumber, "disk of each machine, 10 or more", "a new version"),
+    }),
+    scaling: object({
+      minInstances: explained(wholeNumber, "machines that always run, 1 or more", "a new version"),
+      maxInstances: explained(wholeNumber, "the most machines", "a new version"),
+    }),
+    image: explained(
+      text(
+        "an image pinned by its digest: registry/name@sha256: and 64 hexadecimal digits",
+        isPinnedImage,
+      ).exactOptional(),
+      "image that ws runs from, pinned by its digest; without it ws is built from its archive on the managed Node runtime",
+      "a new version",
+    ),
     // Whatever it is; `relations` looks at it, with messages that do not repeat what may be a secret.
-    gateway: z.custom<GatewayOptions>(() => true).exactOptional(),
+    gateway: explained(
+      z.custom<GatewayOptions>(() => true).exactOptional(),
+      "options of the gateway, see [below](#the-options-of-the-gateway); without them nobody may do anything",
+      "a new version of ws; its clients reconnect",
+    ),
   }),
-  m: object({
-    instanceClass: oneOf(["B1", "B2", "B4", "B4_1G", "B8"]),
-    instances: wholeNumber,
-  }).exactOptional(),
+  m: explained(
+    object({
+      instanceClass: explained(
+        oneOf(["B1", "B2", "B4", "B4_1G", "B8"]),
+        "`B1`, `B2`, `B4`, `B4_1G` or `B8`: 384, 768, 1536, 3072 or 3072 MB, which have to hold all data",
+        "a new version of m",
+      ),
+      instances: explained(
+        wholeNumber,
+        "how many hold the data, 1 to 200, outside of `us-central` 25 at most; all of them run all the time, and a write waits for all",
+        "a new version of m; for some minutes both run",
+      ),
+    }).exactOptional(),
+    "replicated memory, the service m; without it a stack has none",
+    "more than a change of the file: [first-deploy.md](first-deploy.md#with-or-without-m)",
+  ),
   build: object({
-    legacyProjectNumber: text(
-      'the project\'s number in quotes, e.g. "123456789012"',
-      isProjectNumber,
-    ).exactOptional(),
+    legacyProjectNumber: explained(
+      text('the project\'s number in quotes, e.g. "123456789012"', isProjectNumber).exactOptional(),
+      "the project's number, where builds run as the old account `<number>@cloudbuild.gserviceaccount.com`: it gets the deployer's rights too",
+      "gives or takes the rights",
+    ),
   }),
 } as const;
 
@@ -150,8 +307,8 @@ export function decodeSettings(raw: Readonly<Record<string, string>>, stack: str
       problems.push(`${key}: is not known; allowed: ${known.join(", ")}`);
     }
   }
-  const project = decodeText(raw, "gcp:project", projectId, problems);
-  const region = decodeText(raw, "gcp:region", text("a region, e.g. us-central1"), problems);
+  const project = decodeText(raw, "gcp:project", problems);
+  const region = decodeText(raw, "gcp:region", problems);
   const decoded: Partial<Record<string, unknown>> = {};
   for (const [key, schema] of Object.entries(schemas)) {
     const value = parse(raw[`${namespace}:${key}`], schema);
@@ -181,18 +338,12 @@ export function readSettings(): Settings {
   return decodeSettings(pulumi.runtime.allConfig(), pulumi.getStack());
 }
 
-const projectId = text(
-  "a project's id: 6 to 30 lower-case letters, digits and hyphens, a letter first",
-  isProjectId,
-);
-
 function decodeText(
   raw: Readonly<Record<string, string>>,
-  key: string,
-  schema: z.ZodString,
+  key: keyof typeof providerSchemas,
   problems: string[],
 ): string {
-  const result = schema.safeParse(raw[key]);
+  const result = providerSchemas[key].safeParse(raw[key]);
   if (result.success) return result.data;
   problems.push(`${describe(key, raw[key])}; allowed: ${result.error.issues[0]?.message ?? ""}`);
   return "";
