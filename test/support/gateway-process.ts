@@ -50,12 +50,13 @@ export function startGatewayProcess(
   return new ServiceProcess(main, { NATS_URL: natsUrl, WS_CONFIG: JSON.stringify(config) });
 }
 
-/** The npm client, as it is; it reconnects faster than it would for a person. */
+/** The npm client, as it is; it reconnects faster than it would for a person, and waits longer for answers. */
 export function centrifuge(port: number, options: Partial<Options> = {}): Centrifuge {
   return new Centrifuge(`ws://127.0.0.1:${port}/connection/websocket`, {
     websocket: WebSocket,
     minReconnectDelay: 50,
     maxReconnectDelay: 500,
+    timeout: 30_000,
     ...options,
   });
 }

@@ -234,13 +234,14 @@ describe("the protocol while parts of the system fail", { concurrency: 4 }, () =
     const subscription = await client.subscribe(channel);
     await other.client.publish(channel, 1);
     await listed.happens(`publication ${channel} 1 1`);
+    // Now, for afterwards it may be in the next one already.
+    const { epoch } = subscription.position;
     const manager = await pair.publisher.jetstreamManager();
     const stream = await manager.streams.find(subjectOf(channel));
     await manager.streams.purge(stream, { filter: subjectOf(channel) });
     await other.client.publish(channel, 2);
     // Nobody subscribes, so nobody looks, until something is recovered from.
     using late = await NpmClient.connect(pair.port(1));
-    const { epoch } = subscription.position;
     const lateSubscription = await late.subscribe(channel, { since: { offset: 0, epoch } });
     assert.equal(lateSubscription.contexts[0]?.recovered, false);
     await eventually("the subscriber is told, or nothing was lost for it", () => {

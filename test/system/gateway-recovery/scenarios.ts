@@ -108,9 +108,13 @@ export class Scene {
   async position(index: number): Promise<Position> {
     const client = centrifuge(this.world.port(index));
     client.connect();
-    const { offset, epoch } = await client.history(channel);
-    client.disconnect();
-    return { offset, epoch };
+    try {
+      const { offset, epoch } = await client.history(channel);
+      return { offset, epoch };
+    } finally {
+      // It would try to connect for ever, and so keep the process.
+      client.disconnect();
+    }
   }
 
   /** Deletes what the stream holds of the channel. */
