@@ -218,12 +218,18 @@ export const websocketUrl: pulumi.Output<string> = application.websocketUrl;
 export const natsUrl: string = nats.url;
 /** The account that Cloud Build deploys with. */
 export const deployerEmail: pulumi.Output<string> = deployer.email;
+const appServices = [web, add, ws, ...(m ? [m] : [])];
 /** The versions that this program deploys, by service. */
-export const versions: Readonly<Record<string, string>> = {
-  [web.service]: web.versionId,
-  [add.service]: add.versionId,
-  [ws.service]: ws.versionId,
-  ...(m ? { [m.service]: m.versionId } : {}),
-};
+export const versions: Readonly<Record<string, string>> = Object.fromEntries(
+  appServices.map(({ service, versionId }) => [service, versionId]),
+);
+/** The versions that get the traffic: those, but for a service with a `trafficVersion`. */
+export const traffic: Readonly<Record<string, string>> = Object.fromEntries(
+  appServices.map(({ service, trafficVersion }) => [service, trafficVersion]),
+);
+/** What sends it, by URN: `npm run deploy` makes one again that App Engine did not carry out. */
+export const trafficSplits: Readonly<Record<string, pulumi.Output<string>>> = Object.fromEntries(
+  appServices.map(({ service, splitUrn }) => [service, splitUrn]),
+);
 /** The image that ws runs from; empty when it runs from an archive. A later preview is given it. */
 export const wsImage: string = settings.ws.image ?? "";

@@ -45,6 +45,8 @@ export abstract class AppService extends pulumi.ComponentResource {
   readonly versionId: string;
   readonly account: serviceaccount.Account;
 
+  #traffic: { readonly version: string; readonly split: pulumi.Resource } | undefined;
+
   readonly #name: string;
   readonly #args: AppServiceArgs;
   readonly #opts: pulumi.ComponentResourceOptions | undefined;
@@ -76,6 +78,21 @@ export abstract class AppService extends pulumi.ComponentResource {
       },
       this.child(),
     );
+  }
+
+  /** The version that gets the traffic; known in a preview. */
+  get trafficVersion(): string {
+    return this.#sent().version;
+  }
+
+  /** URN of the resource that sends the traffic. */
+  get splitUrn(): pulumi.Output<string> {
+    return this.#sent().split.urn;
+  }
+
+  #sent(): { readonly version: string; readonly split: pulumi.Resource } {
+    if (this.#traffic === undefined) throw new Error(`${this.service}: nothing sends traffic yet`);
+    return this.#traffic;
   }
 
   /** Options of a child. */
@@ -141,7 +158,7 @@ export abstract class AppService extends pulumi.ComponentResource {
   protected sendTraffic(versionId: string, ready: readonly pulumi.Resource[]): void {
     const { project, service } = this.#args;
     const dependsOn = [...ready];
-    new appengine.EngineSplitTraffic(
+    const split = new appengine.EngineSplitTraffic(
       `${this.#name}-traffic`,
       {
         project,
@@ -157,6 +174,7 @@ export abstract class AppService extends pulumi.ComponentResource {
         replaceOnChanges: ["split", "service"],
       }),
     );
+    this.#traffic = { version: versionId, split };
     new appengine.ServiceNetworkSettings(
       `${this.#name}-ingress`,
       {
