@@ -52,6 +52,11 @@ export class Follower {
     return this.memory.rev;
   }
 
+  /** How many revisions are known to exist that this replica does not have. */
+  get missing(): number {
+    return Math.max(0, this.#target - this.rev);
+  }
+
   /** The store's revision where it is lower than this replica's: it is not the store that it was. */
   get behind(): number | undefined {
     return this.#behind;

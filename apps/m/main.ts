@@ -30,6 +30,7 @@ runService({
       publisher: new PubsubPublisher({ topic, emulator: settings.pubsubEmulator }),
       ...{ log, signal, leaseMs },
     });
+    replica.reportFigures();
     return {
       handler: createMApp({
         replica,

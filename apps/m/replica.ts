@@ -1,5 +1,6 @@
 /** One replica: its parts, and how they hang together. */
 import type { Bus } from "../lib/bus.ts";
+import { NatsAway, reportFigures } from "../lib/figures.ts";
 import { HttpError } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
 import { pause, within } from "../lib/within.ts";
@@ -47,6 +48,8 @@ const nothingCommitted = new Set(["contention", "unavailable", "busy"]);
 /** How many writers may wait for an acknowledgement of this replica; more are asked by them again. */
 const owedLimit = 1_000;
 
+const noPosts = { count: 0, unconfirmed: 0, confirmMs: 0, slowestMs: 0 };
+
 export class Replica {
   readonly identity: ReplicaIdentity;
   readonly follower: Follower;
@@ -61,6 +64,9 @@ export class Replica {
   readonly #owed = new Map<string, number>();
   readonly #overviews: Shared<{ rev: number; leases: readonly LeaseRecord[] }>;
   readonly #sweeping: Promise<void>;
+  readonly #away: NatsAway;
+  /** Of the POSTs that committed something here, since they were last written down. */
+  #posts = noPosts;
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
@@ -128,6 +134,32 @@ export class Replica {
       return { rev: head.rev, leases: await store.leases(members) };
     });
     this.#sweeping = this.#sweep();
+    this.#away = new NatsAway(bus);
+  }
+
+  /** Writes down each minute what an operator looks at, until the signal aborts. */
+  reportFigures(everyMs?: number): void {
+    const { log, signal } = this.#options;
+    const read = () => {
+      const { count, unconfirmed, confirmMs, slowestMs } = this.#posts;
+      this.#posts = noPosts;
+      return {
+        rev: this.follower.rev,
+        missing: this.follower.missing,
+        serving: this.membership.obstacle() === undefined,
+        posts: count,
+        unconfirmed,
+        // Nothing says how long none of them took.
+        ...(count === 0
+          ? {}
+          : { confirmMs: Math.round(confirmMs / count), slowestMs: Math.round(slowestMs) }),
+        natsAwayMs: this.#away.takeMs(),
+      };
+    };
+    reportFigures("replica figures", read, {
+      ...{ log, signal },
+      ...(everyMs === undefined ? {} : { everyMs }),
+    });
   }
 
   /**
@@ -147,6 +179,13 @@ export class Replica {
     if (outcome.kind === "replayed") this.#channel.ask(rev);
     const confirmation = await this.#confirmations.wait(rev, waitMs);
     const confirmMs = performance.now() - began;
+    const { count, unconfirmed, slowestMs } = this.#posts;
+    this.#posts = {
+      count: count + 1,
+      unconfirmed: unconfirmed + (confirmation.complete ? 0 : 1),
+      confirmMs: this.#posts.confirmMs + confirmMs,
+      slowestMs: Math.max(slowestMs, confirmMs),
+    };
     if (!confirmation.complete) {
       const { log } = this.#options;
       log.warn({ rev, missing: confirmation.missing, confirmMs }, "not confirmed in time");

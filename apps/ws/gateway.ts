@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { Registry as MetricsRegistry } from "prom-client";
 import { WebSocketServer } from "ws";
 import { type Bus, BusError, connectionObstacle } from "../lib/bus.ts";
+import { NatsAway, reportFigures } from "../lib/figures.ts";
 import { addHealthRoutes, stopping } from "../lib/health.ts";
 import { createHttpApp, finishHttpApp, HttpError, onlyMethods } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
@@ -109,6 +110,7 @@ export class Gateway {
   readonly #raw: RawEndpoint;
   readonly #protocol: ProtocolEndpoint;
   readonly #metrics: Metrics;
+  readonly #away: NatsAway;
   readonly #rawWebsockets: WebSocketServer;
   readonly #protocolWebsockets: WebSocketServer;
   readonly #accepts: RateLimit;
@@ -149,7 +151,10 @@ export class Gateway {
       channel_logs: ["Channels with history that are followed", () => this.#history.openCount],
       backlog_bytes: ["What waits for peers that read slowly", () => budget.totalBytes],
     });
-    this.#raw = new RawEndpoint(this.#shared, this.#limits);
+    this.#away = new NatsAway(bus);
+    this.#raw = new RawEndpoint(this.#shared, this.#limits, () => {
+      this.#metrics.closedAsSlow("raw");
+    });
     this.#protocol = new ProtocolEndpoint({
       bus,
       config,
@@ -198,6 +203,36 @@ export class Gateway {
   /** Why it cannot serve now; undefined when it can. */
   get obstacle(): string | undefined {
     return connectionObstacle(this.#bus) ?? this.#history.obstacle ?? this.#tokens.obstacle;
+  }
+
+  /** Writes down each minute what an operator looks at, until the signal aborts. */
+  reportFigures(everyMs?: number): void {
+    const totals = () => ({ ...this.#metrics.totals, ...this.#shared.hub.counts });
+    let before = totals();
+    const read = () => {
+      const now = totals();
+      const last = before;
+      before = now;
+      return {
+        connections: this.counts.websockets,
+        channels: this.counts.topics,
+        backlogBytes: this.backlogBytes,
+        opened: now.opened - last.opened,
+        messagesIn: now.taken - last.taken,
+        messagesOut: now.delivered - last.delivered,
+        published: now.published - last.published,
+        slowCloses: now.slowCloses - last.slowCloses,
+        recoveries: now.recoveries - last.recoveries,
+        failedRecoveries: now.failedRecoveries - last.failedRecoveries,
+        natsAwayMs: this.#away.takeMs(),
+        ready: this.obstacle === undefined,
+      };
+    };
+    reportFigures("gateway figures", read, {
+      log: this.#log,
+      signal: this.#signal,
+      ...(everyMs === undefined ? {} : { everyMs }),
+    });
   }
 
   attach(server: Server): void {
@@ -270,7 +305,7 @@ export class Gateway {
       const { query } = wanted;
       socket.off("error", ignore);
       this.#protocolWebsockets.handleUpgrade(request, socket, head, (websocket) => {
-        this.#metrics.connects.inc({ transport: "websocket" });
+        this.#metrics.opened("websocket");
         this.#protocol.open(websocket, socket, { headers: request.headers, query });
       });
       return;
@@ -314,7 +349,7 @@ export class Gateway {
       socket.off("error", ignore);
       const granted = subscription;
       this.#rawWebsockets.handleUpgrade(request, socket, head, (websocket) => {
-        this.#metrics.connects.inc({ transport: "raw" });
+        this.#metrics.opened("raw");
         this.#raw.open(websocket, socket, admission, granted);
       });
       return undefined;

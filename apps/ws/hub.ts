@@ -56,6 +56,8 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
   readonly #source: Source<T, S>;
   readonly #topics = new Map<string, Topic<T, S>>();
   #dirty: Lane<T>[] = [];
+  #taken = 0;
+  #delivered = 0;
 
   constructor(source: Source<T, S>) {
     this.#source = source;
@@ -64,6 +66,11 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
   /** Topics that the source is subscribed to. */
   get topicCount(): number {
     return this.#topics.size;
+  }
+
+  /** Messages that came from the source, and copies of them that subscribers were given. */
+  get counts(): { readonly taken: number; readonly delivered: number } {
+    return { taken: this.#taken, delivered: this.#delivered };
   }
 
   /**
@@ -82,6 +89,7 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
     const lanes: Lane<T>[] = [];
     const source = this.#source.subscribe(name, {
       onMessage: (message) => {
+        this.#taken += 1;
         for (const lane of lanes) this.#take(lane, message);
       },
       onLost: () => {
@@ -136,6 +144,7 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
       const [first] = batch;
       if (first === undefined) continue;
       const bytes = batch.length === 1 ? first : Buffer.concat(batch);
+      this.#delivered += batch.length * lane.subscribers.size;
       batch.length = 0;
       for (const subscriber of lane.subscribers) subscriber.write(bytes);
     }

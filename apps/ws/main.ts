@@ -46,6 +46,7 @@ runService({
       replicas: settings.replicas,
       metrics,
     });
+    gateway.reportFigures();
     return {
       handler: gateway.handler,
       attach: (server) => {

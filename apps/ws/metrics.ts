@@ -1,16 +1,34 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 
+/** What is read at intervals, as totals since the start. */
+export interface Totals {
+  readonly opened: number;
+  readonly published: number;
+  readonly slowCloses: number;
+  readonly recoveries: number;
+  readonly failedRecoveries: number;
+}
+
 /** What the gateway counts, in names of its own (`gateway_…`). */
 export class Metrics {
-  readonly connects: Counter<"transport">;
+  readonly #connects: Counter<"transport">;
   readonly disconnects: Counter<"transport" | "code">;
   readonly refusals: Counter<"status">;
-  readonly published: Counter;
+  readonly #published: Counter;
+  readonly #slowCloses: Counter<"transport">;
   readonly incompletePresence: Counter;
   readonly #commands: Counter<"method">;
   readonly #errors: Counter<"code">;
   readonly #recoveries: Counter<"recovered">;
   readonly subscribeSeconds: Histogram;
+  /** The same beside the counters, which can only be read asynchronously. */
+  readonly #totals = {
+    opened: 0,
+    published: 0,
+    slowCloses: 0,
+    recoveries: 0,
+    failedRecoveries: 0,
+  };
 
   /**
    * @param live what is read when somebody asks: each becomes a gauge
@@ -20,7 +38,7 @@ export class Metrics {
     live: Readonly<Record<string, readonly [help: string, () => number]>>,
   ) {
     const registers = [registry];
-    this.connects = new Counter({
+    this.#connects = new Counter({
       name: "gateway_connects_total",
       help: "Websockets that were opened",
       labelNames: ["transport"],
@@ -38,9 +56,15 @@ export class Metrics {
       labelNames: ["status"],
       registers,
     });
-    this.published = new Counter({
+    this.#published = new Counter({
       name: "gateway_publications_total",
       help: "Publications that clients made and NATS took",
+      registers,
+    });
+    this.#slowCloses = new Counter({
+      name: "gateway_slow_closes_total",
+      help: "Websockets that were closed because too much was waiting for them",
+      labelNames: ["transport"],
       registers,
     });
     this.incompletePresence = new Counter({
@@ -84,6 +108,25 @@ export class Metrics {
     }
   }
 
+  get totals(): Totals {
+    return { ...this.#totals };
+  }
+
+  opened(transport: "raw" | "websocket"): void {
+    this.#totals.opened += 1;
+    this.#connects.inc({ transport });
+  }
+
+  published(): void {
+    this.#totals.published += 1;
+    this.#published.inc();
+  }
+
+  closedAsSlow(transport: "raw" | "websocket"): void {
+    this.#totals.slowCloses += 1;
+    this.#slowCloses.inc({ transport });
+  }
+
   command(method: string): void {
     this.#commands.inc({ method });
   }
@@ -93,6 +136,8 @@ export class Metrics {
   }
 
   recovery(recovered: boolean): void {
+    this.#totals.recoveries += 1;
+    if (!recovered) this.#totals.failedRecoveries += 1;
     this.#recoveries.inc({ recovered: String(recovered) });
   }
 }

@@ -36,12 +36,15 @@ const rawEncoding: Encoding<ChannelMessage> = {
 export class RawEndpoint {
   readonly #shared: Shared;
   readonly #limits: RawEndpointLimits;
+  readonly #onSlow: () => void;
   readonly #heartbeat: Heartbeat;
   readonly #connections = new Connections<RawConnection>();
   readonly #paused = new Set<RawConnection>();
 
-  constructor(shared: Shared, limits: RawEndpointLimits) {
+  /** @param onSlow told of each websocket that is closed because it reads too slowly */
+  constructor(shared: Shared, limits: RawEndpointLimits, onSlow: () => void = () => undefined) {
     this.#shared = shared;
+    this.#onSlow = onSlow;
     this.#limits = limits;
     this.#heartbeat = new Heartbeat({ intervalMs: limits.pingIntervalMs });
     shared.broker.onLost = (confirmed) => {
@@ -81,6 +84,7 @@ export class RawEndpoint {
         this.#paused.delete(closed);
         if (closing === closings.slow || closing === closings.crowded) {
           log.warn({ topic, reason: closing.reason }, "slow websocket closed");
+          this.#onSlow();
         }
         this.#connections.remove(closed);
       },

@@ -432,7 +432,7 @@ export class Connection implements Subscriber, Sender, Timed, Pinged {
       this.#input({ kind: "published", task, error: answer });
       return;
     }
-    this.#gate.metrics.published.inc();
+    this.#gate.metrics.published();
     this.#input({ kind: "published", task });
   }
 
