@@ -13,6 +13,13 @@ import {
 } from "./components/flexible-service.ts";
 import { isProjectId } from "./components/lib/arguments.ts";
 import { type GatewayOptions, gatewayProblems } from "./components/lib/gateway-config.ts";
+import {
+  isBranch,
+  isEnvironment,
+  isOwner,
+  isRepository,
+  isRepositoryId,
+} from "./components/lib/github.ts";
 import { natsProblems } from "./components/lib/nats-arguments.ts";
 import { hideSeeds, isUserKey } from "./components/lib/nkey.ts";
 import { standardScalingProblems } from "./components/lib/standard-version.ts";
@@ -273,6 +280,50 @@ export const schemas = {
       "the project's number, where builds run as the old account `<number>@cloudbuild.gserviceaccount.com`: it gets the deployer's rights too",
       "gives or takes the rights",
     ),
+    github: explained(
+      object({
+        owner: explained(
+          text("a user or an organization of GitHub", isOwner),
+          "whose repository it is: a user or an organization of GitHub",
+          "replaces who may act as the accounts",
+        ),
+        repository: explained(
+          text("a repository's name without its owner", isRepository),
+          "its name, without the owner",
+          "replaces who may act as the accounts",
+        ),
+        repositoryId: explained(
+          text(
+            'the repository\'s number in quotes, e.g. "123456789"',
+            isRepositoryId,
+          ).exactOptional(),
+          "its number, `gh api repos/<owner>/<repository> --jq .id`: a name that is given up can be taken by anybody, a number cannot",
+          "replaces who may act as the accounts",
+        ),
+        deployBranch: explained(
+          text("a branch, no pattern", isBranch).exactOptional(),
+          "the branch that deploys this stack, with each push; `main` when neither this nor `deployEnvironment` is given",
+          "changes who may deploy",
+        ),
+        deployEnvironment: explained(
+          text("an environment of GitHub, e.g. prod", isEnvironment).exactOptional(),
+          "in its place: release tags (`v…`) deploy this stack, from GitHub only in a job of this environment",
+          "changes who may deploy",
+        ),
+        deployTrigger: explained(
+          flag.exactOptional(),
+          "false where GitHub Actions starts the deployments, so that Cloud Build has no trigger for it; true when left out",
+          "makes or deletes the trigger",
+        ),
+      }).exactOptional(),
+      "the repository on GitHub that this stack is deployed from: triggers of Cloud Build, and identities for GitHub Actions. Cloud Build's app is connected to it before",
+      "makes or deletes triggers, pool and grants; the pool's name is not free again for 30 days",
+    ),
+    approval: explained(
+      flag.exactOptional(),
+      "whether a deployment that Cloud Build's trigger starts waits for somebody's approval; when left out, true with `deployEnvironment` and false without",
+      "changes the trigger",
+    ),
   }),
 } as const;
 
@@ -354,7 +405,7 @@ function decodeText(
  * have the right type. */
 function relations(values: Partial<Decoded>, region: string, stack: string): string[] {
   const problems: string[] = [];
-  const { location, protect, network, nats, natsKeys, web, add, ws, m } = values;
+  const { location, protect, network, nats, natsKeys, web, add, ws, m, build } = values;
   if (location !== undefined && region !== "") {
     const fitting = multiRegions[location]?.region ?? location;
     if (region !== fitting) {
@@ -395,6 +446,16 @@ function relations(values: Partial<Decoded>, region: string, stack: string): str
   if (m) {
     problems.push(
       ...standardScalingProblems({ kind: "manual", ...m }).map((p) => `${namespace}:m.${p}`),
+    );
+  }
+  if (build?.github?.deployBranch !== undefined && build.github.deployEnvironment !== undefined) {
+    problems.push(
+      `${namespace}:build.github.deployEnvironment: "${build.github.deployEnvironment}"; allowed: not together with deployBranch`,
+    );
+  }
+  if (build?.approval !== undefined && build.github === undefined) {
+    problems.push(
+      `${namespace}:build.approval: ${build.approval}; allowed: only with build.github`,
     );
   }
   if (ws) {

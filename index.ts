@@ -1,14 +1,18 @@
 /** The stack: what is deployed, in the order in which it comes to be. Nothing here but wiring. */
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import { AppEngineApplication } from "./components/app-engine-application.ts";
 import { AppSource } from "./components/app-source.ts";
 import { BuildDeployer } from "./components/build-deployer.ts";
+import { BuildTriggers } from "./components/build-triggers.ts";
 import { DispatchRules } from "./components/dispatch-rules.ts";
 import { FlexibleService } from "./components/flexible-service.ts";
+import { GithubIdentity } from "./components/github-identity.ts";
 import { apps } from "./components/lib/apps.ts";
 import { gatewayConfigText, gatewaySecretIds } from "./components/lib/gateway-config.ts";
+import { deployRule } from "./components/lib/github.ts";
 import { gatewaySubjects, replicationSubjects, topicPrefix } from "./components/lib/nats-config.ts";
 import { NatsServer } from "./components/nats-server.ts";
+import { PreviewReader } from "./components/preview-reader.ts";
 import { PrivateNetwork } from "./components/private-network.ts";
 import { ProjectServices } from "./components/project-services.ts";
 import { ReplicatedService } from "./components/replicated-service.ts";
@@ -187,15 +191,14 @@ new DispatchRules(
   { dependsOn: [web, add, ws, ...(m ? [m] : [])] },
 );
 
-// Who deploys all this from now on.
+// Who deploys all this from now on, and who only looks.
 
-const { legacyProjectNumber } = settings.build;
+const { legacyProjectNumber, github, approval } = settings.build;
 const deployer = new BuildDeployer(
   "deployer",
   {
     project,
     region,
-    protect,
     sourceBucket: sources,
     runtimeAccounts: {
       web: web.account,
@@ -203,12 +206,41 @@ const deployer = new BuildDeployer(
       ws: ws.account,
       ...(m ? { m: m.account, "m-push": m.pushAccount } : {}),
     },
+    topics: m ? { m: m.topic } : {},
     ...(legacyProjectNumber === undefined
       ? {}
       : { legacyBuildAccount: { projectNumber: legacyProjectNumber } }),
   },
   { dependsOn: [services] },
 );
+
+const preview = new PreviewReader(
+  "preview",
+  { project, deployer, sourceBucket: sources },
+  { dependsOn: [services] },
+);
+
+const delivery = github && {
+  ...github,
+  project,
+  stack: pulumi.getStack(),
+  deploy: deployRule(github),
+  preview: preview.account,
+  deployer: deployer.account,
+};
+const identity = delivery && new GithubIdentity("github", delivery, { dependsOn: [services] });
+if (delivery) {
+  new BuildTriggers(
+    "builds",
+    {
+      ...delivery,
+      region,
+      deployTrigger: delivery.deployTrigger ?? true,
+      approval: approval ?? "environment" in delivery.deploy,
+    },
+    { dependsOn: [services] },
+  );
+}
 
 /** The site. */
 export const url: pulumi.Output<string> = application.url;
@@ -218,6 +250,11 @@ export const websocketUrl: pulumi.Output<string> = application.websocketUrl;
 export const natsUrl: string = nats.url;
 /** The account that Cloud Build deploys with. */
 export const deployerEmail: pulumi.Output<string> = deployer.email;
+/** The account that previews read the stack with. */
+export const previewEmail: pulumi.Output<string> = preview.email;
+/** What GitHub Actions shows its token to; empty for a stack that is not deployed from GitHub. */
+export const workloadIdentityProvider: pulumi.Output<string> =
+  identity?.provider ?? pulumi.output("");
 const appServices = [web, add, ws, ...(m ? [m] : [])];
 /** The versions that this program deploys, by service. */
 export const versions: Readonly<Record<string, string>> = Object.fromEntries(

@@ -1,26 +1,31 @@
 import * as artifactregistry from "@pulumi/gcp/artifactregistry/index.js";
 import * as projects from "@pulumi/gcp/projects/index.js";
+import * as pubsub from "@pulumi/gcp/pubsub/index.js";
 import * as serviceaccount from "@pulumi/gcp/serviceaccount/index.js";
 import * as storage from "@pulumi/gcp/storage/index.js";
 import * as pulumi from "@pulumi/pulumi";
 import { refuseProblems } from "./lib/arguments.ts";
 import { childOf } from "./lib/options.ts";
+import { readerPermissions } from "./lib/permissions.ts";
 import type { SourceBucket } from "./source-bucket.ts";
 
 export interface BuildDeployerArgs {
   /** The project's id. */
   readonly project: string;
-  /** Region of the state bucket and of the image repository. */
+  /** Region of the image repository. */
   readonly region: string;
   /**
    * The accounts that a deployment acts as, because versions run as them or subscriptions push as them:
    * a stable name of each, for example the service's, → account.
    */
   readonly runtimeAccounts: Readonly<Record<string, serviceaccount.Account>>;
+  /**
+   * The topics that each deployment makes subscriptions of: a stable name of each → topic. Without any, the
+   * deployer has no right in Pub/Sub.
+   */
+  readonly topics: Readonly<Record<string, pubsub.Topic>>;
   /** Where `pulumi up` puts the archives. */
   readonly sourceBucket: SourceBucket;
-  /** Refuses to delete the bucket with the state. */
-  readonly protect: boolean;
   /**
    * Gives the same rights to the account `<projectNumber>@cloudbuild.gserviceaccount.com`, which
    * builds in projects from before the middle of 2024 use when they name none. Newer projects do not
@@ -31,98 +36,106 @@ export interface BuildDeployerArgs {
 }
 
 /**
- * What a deployment may do in the project, and why. It deploys versions with their subscriptions and
+ * What a deployment may do in the whole project, and why. It deploys versions with their subscriptions and
  * moves traffic; it changes no IAM, network or machine, which would make it as powerful as an owner. A
- * person with such rights runs `pulumi up` for changes of these; in the pipeline they fail with a 403.
+ * person with such rights runs `npm run deploy` for changes of these. What it may do to a single thing is
+ * granted on that thing, below; test/permissions holds all of it against what the resources need.
  */
 const projectRoles = [
-  // Creates and deletes versions, moves traffic, writes the dispatch rules.
+  // Creates and deletes versions, moves traffic, sets ingress, writes the dispatch rules.
   "appengine.appAdmin",
-  // What a build itself needs: its logs, its source, pushing the image of ws. It allows far more than
-  // that: objects of every bucket and images of every repository of the project.
+  // What a build itself needs: it writes its log, and App Engine starts a build for each version in the name
+  // of who deploys it. The role allows far more than that: objects of every bucket, images of every
+  // repository. What a deployment needs of those is granted on its own buckets and its own repository all the
+  // same, so that a stricter project can do without this role and grant these two things alone.
   "cloudbuild.builds.builder",
-  // App Engine starts a build for each version, in the name of who deploys it.
-  "cloudbuild.builds.editor",
-  // Makes the subscriptions of each version of a replicated service, and deletes those of the one before.
-  // There is no smaller role that makes subscriptions; this one also makes topics and reads messages.
-  "pubsub.editor",
-  // Puts the flexible service's machines on the network.
+  // FlexibleAppVersion: puts the machines on the network.
   "compute.networkUser",
-  // Connects a standard version to the connector …
+  // StandardAppVersion: connects a version to the connector …
   "vpcaccess.user",
-  // … for which it also has to see the network; and the refresh reads network, disks and machines.
+  // … for which Google's guide wants this one, too.
   "compute.viewer",
-  // The rest is read by `pulumi up --refresh`, which has to see everything that the stack declares:
-  // the connector,
-  "vpcaccess.viewer",
-  // which APIs are on,
-  "serviceusage.serviceUsageViewer",
-  // the accounts,
-  "iam.serviceAccountViewer",
-  // who has which role in the project, on accounts, buckets, secrets and topics,
-  "iam.securityReviewer",
-  // that the secrets exist; it does not show what is in them, but whoever deploys code that runs as
-  // a service can have that code read the service's seed,
-  "secretmanager.viewer",
-  // the image repositories,
-  "artifactregistry.reader",
-  // and the database.
-  "datastore.viewer",
+  // Dashboard, AlertPolicy and UptimeCheckConfig: what is watched changes with the code.
+  "monitoring.dashboardEditor",
+  "monitoring.alertPolicyEditor",
+  "monitoring.uptimeCheckConfigEditor",
 ] as const;
 
 /**
- * The identity that Cloud Build deploys with, what it may do, and the two things that a deployment
- * needs beside the stack: a bucket for Pulumi's state and a repository for images.
+ * logging.Metric. The predefined role that may change log metrics may also send all logs anywhere, and
+ * change how long they are kept.
+ */
+const metricPermissions = [
+  "logging.logMetrics.create",
+  "logging.logMetrics.delete",
+  "logging.logMetrics.update",
+] as const;
+
+/**
+ * Topic, and Subscription: a replicated service has new ones with every version. The predefined role that
+ * makes subscriptions also publishes on every topic and reads every message.
+ */
+const messagingPermissions = [
+  "pubsub.subscriptions.create",
+  "pubsub.subscriptions.delete",
+  "pubsub.subscriptions.update",
+  "pubsub.topics.create",
+  "pubsub.topics.delete",
+  "pubsub.topics.update",
+] as const;
+
+/**
+ * The bucket with the state of a project's stack. The program only says who may use it: it is made before there
+ * is a state (`npm run bootstrap`), and what holds the state is better not in it.
+ */
+export function stateBucketName(project: string): string {
+  return `${project}-pulumi-state`;
+}
+
+/**
+ * The identity that Cloud Build deploys with, what it may do, and the repository that it pushes images to.
  *
- * The first `pulumi up` of a project is a person's: this account cannot make itself, and the state
- * bucket does not exist before it. docs/first-deploy.md has the steps.
+ * The first `pulumi up` of a project is a person's, for this account cannot make itself: docs/first-deploy.md
+ * has the steps.
+ *
+ * Its two custom roles go with the stack, and their ids cannot be used again from the 8th to the 37th day after
+ * that.
  */
 export class BuildDeployer extends pulumi.ComponentResource {
+  readonly account: serviceaccount.Account;
   readonly email: pulumi.Output<string>;
+  /** Name of the bucket with Pulumi's state. */
+  readonly stateBucket: string;
   /** `gs://<bucket>`, as `PULUMI_BACKEND_URL` takes it. */
   readonly backendUrl: string;
   /** Where images are pushed to: `<region>-docker.pkg.dev/<project>/services`. */
   readonly imageRepository: string;
+  /** The role to see everything that the stack declares, and nothing that is in it. */
+  readonly readerRole: pulumi.Output<string>;
+
+  readonly #name: string;
+  readonly #opts: pulumi.ComponentResourceOptions | undefined;
 
   constructor(name: string, args: BuildDeployerArgs, opts?: pulumi.ComponentResourceOptions) {
     refuseProblems("BuildDeployer", name, deployerProblems(args));
     super("appengine-realtime:ci:BuildDeployer", name, {}, opts);
+    this.#name = name;
+    this.#opts = opts;
     const { project, region } = args;
 
-    const account = new serviceaccount.Account(
+    this.account = new serviceaccount.Account(
       `${name}-account`,
       { project, accountId: "deployer", displayName: "Cloud Build deploys as this account" },
-      childOf(this, opts),
+      this.#child(),
     );
-    this.email = account.email;
+    this.email = this.account.email;
 
-    const stateBucket = `${project}-pulumi-state`;
-    this.backendUrl = `gs://${stateBucket}`;
-    const state = new storage.Bucket(
-      `${name}-state`,
-      {
-        project,
-        name: stateBucket,
-        location: region,
-        uniformBucketLevelAccess: true,
-        publicAccessPrevention: "enforced",
-        // A state that was overwritten by mistake can be had back.
-        versioning: { enabled: true },
-        lifecycleRules: [
-          {
-            action: { type: "Delete" },
-            condition: { numNewerVersions: 100, withState: "ARCHIVED" },
-          },
-        ],
-        forceDestroy: false,
-      },
-      // It holds the state of this very stack: when the stack goes, it stays.
-      childOf(this, opts, { protect: args.protect, retainOnDelete: true }),
-    );
+    this.stateBucket = stateBucketName(project);
+    this.backendUrl = `gs://${this.stateBucket}`;
 
     const repositoryId = "services";
     this.imageRepository = `${region}-docker.pkg.dev/${project}/${repositoryId}`;
-    new artifactregistry.Repository(
+    const images = new artifactregistry.Repository(
       `${name}-images`,
       {
         project,
@@ -134,10 +147,19 @@ export class BuildDeployer extends pulumi.ComponentResource {
         dockerConfig: { immutableTags: true },
       },
       // A second repository of this name cannot be made while the first one is there.
-      childOf(this, opts, { deleteBeforeReplace: true }),
+      this.#child({ deleteBeforeReplace: true }),
     );
 
-    const members: Record<string, pulumi.Input<string>> = { account: account.member };
+    const reader = this.#role(project, "stackReader", "Reads what the stack declares", [
+      ...readerPermissions,
+    ]);
+    this.readerRole = reader.name;
+    const writer = this.#role(project, "stackDeployer", "Changes messaging and log metrics", [
+      ...metricPermissions,
+      ...(Object.keys(args.topics).length === 0 ? [] : messagingPermissions),
+    ]);
+
+    const members: Record<string, pulumi.Input<string>> = { account: this.account.member };
     if (args.legacyBuildAccount !== undefined) {
       const { projectNumber } = args.legacyBuildAccount;
       members["legacy"] = `serviceAccount:${projectNumber}@cloudbuild.gserviceaccount.com`;
@@ -147,30 +169,55 @@ export class BuildDeployer extends pulumi.ComponentResource {
         new projects.IAMMember(
           `${name}-${who}-${role}`,
           { project, role: `roles/${role}`, member },
-          childOf(this, opts),
+          this.#child(),
         );
       }
+      // The refresh, with which every deployment begins, sees everything that the stack declares.
+      for (const [what, { name: role }] of Object.entries({ reader, writer })) {
+        new projects.IAMMember(`${name}-${who}-${what}`, { project, role, member }, this.#child());
+      }
       const buckets = {
-        // Uploads archives, and deletes one that a new archive replaced before it was kept.
-        sources: args.sourceBucket.bucket,
+        // BucketObject: uploads archives, over one of the same name where it was deployed before.
+        sources: args.sourceBucket.bucket.name,
         // Reads and writes the state, and the lock beside it.
-        state,
+        state: this.stateBucket,
       };
       for (const [what, bucket] of Object.entries(buckets)) {
         new storage.BucketIAMMember(
           `${name}-${who}-${what}`,
-          { bucket: bucket.name, role: "roles/storage.objectAdmin", member },
-          childOf(this, opts),
+          // The smallest role that deletes objects; unlike Object Admin it grants nothing on them.
+          { bucket, role: "roles/storage.objectUser", member },
+          this.#child(),
         );
       }
-      // A version is deployed in the name of the account that it runs as, and a subscription made in
-      // that of the account that it pushes as: on these accounts, and not in the project, where the
-      // right would be one to act as any account.
+      // Pushes the image of ws.
+      new artifactregistry.RepositoryIamMember(
+        `${name}-${who}-images`,
+        {
+          project,
+          location: region,
+          repository: images.repositoryId,
+          role: "roles/artifactregistry.writer",
+          member,
+        },
+        this.#child(),
+      );
+      // Subscription: on a topic this is the right to make one of it, and no right to read messages.
+      for (const [topic, { name: id }] of Object.entries(args.topics)) {
+        new pubsub.TopicIAMMember(
+          `${name}-${who}-subscribes-${topic}`,
+          { project, topic: id, role: "roles/pubsub.subscriber", member },
+          this.#child(),
+        );
+      }
+      // StandardAppVersion, FlexibleAppVersion and Subscription: a version is deployed in the name of the
+      // account that it runs as, and a subscription made in that of the account that it pushes as. On these
+      // accounts, and not in the project, where the right would be one to act as any account.
       for (const [service, runtime] of Object.entries(args.runtimeAccounts)) {
         new serviceaccount.IAMMember(
           `${name}-${who}-as-${service}`,
           { serviceAccountId: runtime.name, role: "roles/iam.serviceAccountUser", member },
-          childOf(this, opts),
+          this.#child(),
         );
       }
     }
@@ -178,7 +225,25 @@ export class BuildDeployer extends pulumi.ComponentResource {
       email: this.email,
       backendUrl: this.backendUrl,
       imageRepository: this.imageRepository,
+      readerRole: this.readerRole,
     });
+  }
+
+  #child(extra?: pulumi.CustomResourceOptions): pulumi.CustomResourceOptions {
+    return childOf(this, this.#opts, extra);
+  }
+
+  #role(
+    project: string,
+    roleId: string,
+    title: string,
+    permissions: readonly string[],
+  ): projects.IAMCustomRole {
+    return new projects.IAMCustomRole(
+      `${this.#name}-${roleId}`,
+      { project, roleId, title, permissions: permissions.toSorted() },
+      this.#child(),
+    );
   }
 }
 

@@ -38,6 +38,8 @@ export interface ReplicatedServiceArgs extends StandardVersionArgs {
 export class ReplicatedService extends AppService {
   /** Short name of the topic, `<service>-changes`. */
   readonly topicName: string;
+  /** The topic, of which each version has subscriptions of its own. */
+  readonly topic: pubsub.Topic;
   /** Who pushes: who creates a subscription must be allowed to act as this account. */
   readonly pushAccount: serviceaccount.Account;
 
@@ -61,7 +63,7 @@ export class ReplicatedService extends AppService {
     super("ReplicatedService", name, args, definition, opts);
     this.topicName = topicName;
 
-    const topic = new pubsub.Topic(`${name}-changes`, { project, name: topicName }, this.child());
+    this.topic = new pubsub.Topic(`${name}-changes`, { project, name: topicName }, this.child());
     const deadLetters = new pubsub.Topic(
       `${name}-changes-dead`,
       {
@@ -75,7 +77,12 @@ export class ReplicatedService extends AppService {
     );
     const publisher = new pubsub.TopicIAMMember(
       `${name}-publisher`,
-      { project, topic: topic.name, role: "roles/pubsub.publisher", member: this.account.member },
+      {
+        project,
+        topic: this.topic.name,
+        role: "roles/pubsub.publisher",
+        member: this.account.member,
+      },
       this.child(),
     );
     this.pushAccount = new serviceaccount.Account(
@@ -100,7 +107,7 @@ export class ReplicatedService extends AppService {
           {
             project,
             name: `${service}-${this.versionId}-${index}`,
-            topic: topic.id,
+            topic: this.topic.id,
             pushConfig: {
               pushEndpoint: pulumi.interpolate`https://${index}-dot-${this.versionId}-dot-${service}-dot-${args.defaultHostname}/_ah/push-handlers/${topicName}`,
               // Without an audience it would be the address, another for each instance.

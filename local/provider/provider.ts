@@ -15,7 +15,7 @@ import type { Backend, Props, Resource } from "./backend.ts";
 import { Registry } from "./registry.ts";
 import { isPartlyUnknown } from "./types/checks.ts";
 import { declared } from "./types/declared.ts";
-import { projectNumber } from "./types/iam.ts";
+import { projectNumber } from "./types/checks.ts";
 import { resourceTypes } from "./types/index.ts";
 import { type Place, Refusal, type ResourceType } from "./types/type.ts";
 import { at, isObject, reveal, same } from "./values.ts";

@@ -123,8 +123,8 @@ describe("cloudbuild.yaml", () => {
           project: "my-project",
           region: "us-central1",
           runtimeAccounts: {},
+          topics: {},
           sourceBucket: new SourceBucket("sources", { project: "my-project", location: "x" }),
-          protect: false,
         }),
     );
     const here = (text: string): string =>

@@ -16,14 +16,18 @@ function declare(change: Partial<BuildDeployerArgs> = {}): BuildDeployer {
     region: "europe-west3",
     runtimeAccounts: { add: account("add"), ws: account("ws") },
     sourceBucket: new SourceBucket("sources", { project: "my-project", location: "europe-west3" }),
-    protect: true,
+    topics: {},
     ...change,
   });
 }
 
 const grant = ({ inputs }: Registered): string =>
   `${String(inputs["member"])} ${String(inputs["role"])} on ${String(
-    inputs["serviceAccountId"] ?? inputs["bucket"] ?? inputs["project"],
+    inputs["serviceAccountId"] ??
+      inputs["bucket"] ??
+      inputs["topic"] ??
+      inputs["repository"] ??
+      inputs["project"],
   )}`;
 
 function grantsOf(resources: readonly Registered[]): string[] {
@@ -36,27 +40,24 @@ function grantsOf(resources: readonly Registered[]): string[] {
 const rightsOf = (member: string): string[] =>
   [
     ...[
-      "appengine.appAdmin",
-      "artifactregistry.reader",
-      "cloudbuild.builds.builder",
-      "cloudbuild.builds.editor",
-      "compute.networkUser",
-      "compute.viewer",
-      "datastore.viewer",
-      "iam.securityReviewer",
-      "iam.serviceAccountViewer",
-      "pubsub.editor",
-      "secretmanager.viewer",
-      "serviceusage.serviceUsageViewer",
-      "vpcaccess.user",
-      "vpcaccess.viewer",
-    ].map((role) => `${member} roles/${role} on my-project`),
+      "roles/appengine.appAdmin",
+      "roles/cloudbuild.builds.builder",
+      "roles/compute.networkUser",
+      "roles/compute.viewer",
+      "roles/monitoring.alertPolicyEditor",
+      "roles/monitoring.dashboardEditor",
+      "roles/monitoring.uptimeCheckConfigEditor",
+      "roles/vpcaccess.user",
+      "projects/my-project/roles/stackDeployer",
+      "projects/my-project/roles/stackReader",
+    ].map((role) => `${member} ${role} on my-project`),
+    `${member} roles/artifactregistry.writer on services`,
     ...["add", "ws"].map(
       (service) =>
         `${member} roles/iam.serviceAccountUser on projects/my-project/serviceAccounts/${service}-service@my-project.iam.gserviceaccount.com`,
     ),
-    `${member} roles/storage.objectAdmin on my-project-app-sources`,
-    `${member} roles/storage.objectAdmin on my-project-pulumi-state`,
+    `${member} roles/storage.objectUser on my-project-app-sources`,
+    `${member} roles/storage.objectUser on my-project-pulumi-state`,
   ].sort();
 
 const deployer = "serviceAccount:deployer@my-project.iam.gserviceaccount.com";
@@ -86,29 +87,6 @@ describe("BuildDeployer", () => {
     }
   });
 
-  it("keeps the state with all its versions, also when the stack goes", async () => {
-    const { one, result } = await record(() => declare());
-    const state = one("Bucket", "deployer-state");
-    assert.deepEqual(state.inputs, {
-      project: "my-project",
-      name: "my-project-pulumi-state",
-      location: "europe-west3",
-      uniformBucketLevelAccess: true,
-      publicAccessPrevention: "enforced",
-      versioning: { enabled: true },
-      lifecycleRules: [
-        {
-          action: { type: "Delete" },
-          condition: { numNewerVersions: 100, withState: "ARCHIVED" },
-        },
-      ],
-      forceDestroy: false,
-    });
-    assert.equal(state.protect, true);
-    assert.equal(state.retainOnDelete, true);
-    assert.equal(result.backendUrl, "gs://my-project-pulumi-state");
-  });
-
   it("has a repository whose tags cannot be moved", async () => {
     const { one, result } = await record(() => declare());
     const images = one("Repository");
@@ -126,8 +104,8 @@ describe("BuildDeployer", () => {
 
   it("needs no output of the cloud to declare all of it in a preview", async () => {
     const { all, resources } = await record(() => declare(), { preview: true });
-    assert.equal(all("Bucket").length, 2);
-    assert.equal(resources.filter(({ inputs }) => inputs["role"] !== undefined).length, 18);
+    assert.equal(all("Bucket").length, 1);
+    assert.equal(resources.filter(({ inputs }) => inputs["role"] !== undefined).length, 15);
   });
 
   it("refuses the project's id in place of its number", async () => {

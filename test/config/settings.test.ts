@@ -290,7 +290,7 @@ describe("wrong settings", () => {
       refused({ network: { ...right.network, connecter: {} }, build: { by: "me" } }),
       [
         "network.connecter: is not known; allowed: natsRange, flexRange, connector",
-        "build.by: is not known; allowed: legacyProjectNumber",
+        "build.by: is not known; allowed: legacyProjectNumber, github, approval",
       ],
     );
   });
@@ -554,7 +554,7 @@ describe("wrong settings", () => {
       "text where an object belongs",
       { build: "me" },
       undefined,
-      'build: "me"; allowed: an object with legacyProjectNumber',
+      'build: "me"; allowed: an object with legacyProjectNumber, github, approval',
     ],
   ];
   for (const [what, changes, gcp, message] of eachRefused) {

@@ -168,6 +168,14 @@ function usualOutputs(
     const [api = ""] = text("service").split(".");
     return { member: `serviceAccount:service-1@gcp-sa-${api}.iam.gserviceaccount.com` };
   }
+  if (type === "gcp:projects/iAMCustomRole:IAMCustomRole") {
+    return { name: `projects/${text("project")}/roles/${text("roleId")}` };
+  }
+  if (type === "gcp:iam/workloadIdentityPool:WorkloadIdentityPool") {
+    return {
+      name: `projects/1/locations/global/workloadIdentityPools/${text("workloadIdentityPoolId")}`,
+    };
+  }
   if (type === "gcp:appengine/application:Application") {
     return { defaultHostname: `${text("project")}.uc.r.appspot.com` };
   }

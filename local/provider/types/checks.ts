@@ -2,6 +2,7 @@
 import type { Props, Resource } from "../backend.ts";
 import type { Registry } from "../registry.ts";
 import { isUnknown, lastSegment, listAt, numberAt, objectAt, textAt } from "../values.ts";
+import { numberFrom } from "./names.ts";
 import { knownRole } from "./roles.ts";
 import { Refusal, type Place, type Report } from "./type.ts";
 
@@ -145,11 +146,36 @@ export function accountMustExist(
   }
 }
 
-/** For `serviceAccount:…` members. */
-export function memberMustExist(resource: Resource, live: Registry, place: Place): void {
+/** What a grant names must be there: a role of the project's own, an account, a pool of foreign identities. */
+export function grantMustResolve(resource: Resource, live: Registry, place: Place): void {
+  const role = textAt(resource.inputs, "role");
+  if (role?.startsWith(`projects/${place.project}/roles/`) === true) {
+    mustExist(
+      live,
+      "gcp:projects/iAMCustomRole:IAMCustomRole",
+      role,
+      `role: The role named ${role} was not found.`,
+    );
+  }
   const member = textAt(resource.inputs, "member");
-  if (member?.startsWith("serviceAccount:") !== true) return;
-  accountMustExist(live, member.slice("serviceAccount:".length), "member", place);
+  if (member?.startsWith("serviceAccount:") === true) {
+    accountMustExist(live, member.slice("serviceAccount:".length), "member", place);
+  }
+  const [, pool] =
+    /^principal(?:Set)?:\/\/iam\.googleapis\.com\/(.+\/workloadIdentityPools\/[^/]+)\//.exec(
+      member ?? "",
+    ) ?? [];
+  if (pool?.startsWith(`projects/${projectNumber(place.project)}/`) !== true) return;
+  const found = live.find(
+    "gcp:iam/workloadIdentityPool:WorkloadIdentityPool",
+    ({ outputs }) => textAt(outputs, "name") === pool,
+  );
+  if (found === undefined) throw new Refusal(`member: identity pool ${pool} does not exist`);
+}
+
+/** A stable project number: the cloud gives each project one, which no local run can know. */
+export function projectNumber(project: string): string {
+  return numberFrom(project).slice(-12);
 }
 
 /** Everything of these types that refers to the resource under one of these paths. */

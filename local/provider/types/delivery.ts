@@ -1,7 +1,8 @@
 /** What builds, and what is watched: Artifact Registry, Cloud Build, Logging, Monitoring. */
 import type { Props } from "../backend.ts";
-import { isUnknown, textAt } from "../values.ts";
+import { isUnknown, lastSegment, objectAt, textAt } from "../values.ts";
 import {
+  accountMustExist,
   computeName,
   grant,
   grantId,
@@ -15,7 +16,7 @@ import {
 import { grantOn } from "./iam.ts";
 import { numberFrom } from "./names.ts";
 import { subnetworkToken } from "./ranges.ts";
-import type { Place, ResourceType, Types } from "./type.ts";
+import type { Place, Report, ResourceType, Types } from "./type.ts";
 
 const repository = "gcp:artifactregistry/repository:Repository";
 
@@ -30,6 +31,57 @@ function numbered(kind: string, shown: string): Pick<ResourceType, "id" | "compu
       `projects/${projectOf(inputs, place)}/${kind}/${numberFrom(JSON.stringify(inputs[shown] ?? inputs))}`,
     computed: (_inputs, _place, id) => ({ name: id }),
   };
+}
+
+/** What may start a trigger. */
+const events = [
+  ...["bitbucketServerTriggerConfig", "developerConnectEventConfig", "github", "pubsubConfig"],
+  ...["repositoryEventConfig", "sourceToBuild", "triggerTemplate", "webhookConfig"],
+];
+
+function checkTrigger(inputs: Props, report: Report): void {
+  if (events.filter((key) => inputs[key] !== undefined).length !== 1) {
+    report("github", `exactly one of ${events.join(", ")} must be given`);
+  }
+  oneOf(
+    inputs,
+    "includeBuildLogs",
+    ["INCLUDE_BUILD_LOGS_UNSPECIFIED", "INCLUDE_BUILD_LOGS_WITH_STATUS"],
+    report,
+  );
+  for (const key of Object.keys(objectAt(inputs, "substitutions"))) {
+    if (!/^_[A-Z0-9_]+$/.test(key)) {
+      report(`substitutions.${key}`, "is not _ and A-Z, 0-9, _, as one's own substitutions are");
+    }
+  }
+  for (const event of ["github", "repositoryEventConfig"]) {
+    if (inputs[event] === undefined) continue;
+    const kinds = ["push", "pullRequest"].filter(
+      (kind) => Object.keys(objectAt(inputs, `${event}.${kind}`)).length > 0,
+    );
+    if (kinds.length !== 1) report(event, "exactly one of push and pullRequest must be given");
+    oneOf(
+      inputs,
+      `${event}.pullRequest.commentControl`,
+      ["COMMENTS_DISABLED", "COMMENTS_ENABLED", "COMMENTS_ENABLED_FOR_EXTERNAL_CONTRIBUTORS_ONLY"],
+      report,
+    );
+    for (const path of ["push.branch", "push.tag", "pullRequest.branch"]) {
+      const pattern = textAt(inputs, `${event}.${path}`);
+      if (pattern === undefined || isRegExp(pattern)) continue;
+      report(`${event}.${path}`, `"${pattern}" is no regular expression`);
+    }
+  }
+}
+
+/** The cloud's expressions are RE2, of which those here are a part that both understand. */
+function isRegExp(text: string): boolean {
+  try {
+    new RegExp(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export const delivery: Types = {
@@ -100,10 +152,15 @@ export const delivery: Types = {
       if (kinds.length !== 1) {
         report("filename", "exactly one of filename, build, gitFileSource must be given");
       }
+      checkTrigger(inputs, report);
     },
     id: (inputs, place) =>
       `projects/${projectOf(inputs, place)}/locations/${textAt(inputs, "location") ?? "global"}/triggers/${numberFrom(name(inputs))}`,
     computed: (inputs) => ({ triggerId: numberFrom(name(inputs)) }),
+    admit: (resource, live, place) => {
+      const email = lastSegment(textAt(resource.inputs, "serviceAccount") ?? "");
+      accountMustExist(live, email, "serviceAccount", place);
+    },
   },
   "gcp:logging/metric:Metric": {
     replaces: [],

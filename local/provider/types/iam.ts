@@ -1,19 +1,20 @@
 /** Accounts, grants, pools of foreign identities, and the project's APIs. */
 import type { Props, Resource } from "../backend.ts";
 import type { Registry } from "../registry.ts";
-import { listAt, textAt } from "../values.ts";
+import { isUnknown, listAt, objectAt, textAt } from "../values.ts";
 import {
   grant,
   grantId,
+  grantMustResolve,
   grantOutputs,
   matches,
-  memberMustExist,
   mustExist,
   name,
+  projectNumber,
   projectOf,
 } from "./checks.ts";
 import { numberFrom } from "./names.ts";
-import type { Place, Types } from "./type.ts";
+import type { Place, Report, Types } from "./type.ts";
 
 const account = "gcp:serviceaccount/account:Account";
 const pool = "gcp:iam/workloadIdentityPool:WorkloadIdentityPool";
@@ -25,6 +26,43 @@ function emailOf(inputs: Props, place: Place): string {
 /** 4–32 characters; the prefix gcp- is Google's own. */
 const poolName = /^(?!gcp-)[a-z][a-z0-9-]{2,30}[a-z0-9]$/;
 const poolRule = "4–32 lowercase letters, digits or hyphens, not beginning with gcp-";
+
+/** Issuers that sign for everybody: without a condition each of their customers would be let in. */
+const sharedIssuers = [
+  "https://token.actions.githubusercontent.com",
+  "https://gitlab.com",
+  "https://app.terraform.io",
+];
+
+function checkProvider(inputs: Props, report: Report): void {
+  const kinds = ["aws", "oidc", "saml", "x509"].filter((key) => inputs[key] !== undefined);
+  if (kinds.length !== 1) report("oidc", "exactly one of aws, oidc, saml, x509 must be given");
+  matches(inputs, "oidc.issuerUri", /^https:\/\/\S+$/, "an https address", report);
+  const mapping = objectAt(inputs, "attributeMapping");
+  if (inputs["oidc"] !== undefined && mapping["google.subject"] === undefined) {
+    report("attributeMapping", "google.subject must be mapped");
+  }
+  for (const key of Object.keys(mapping)) {
+    if (!/^(google\.(subject|groups)|attribute\.[a-z0-9_]{1,100})$/.test(key)) {
+      report(
+        `attributeMapping["${key}"]`,
+        "is none of google.subject, google.groups and attribute.<a-z, 0-9, _>",
+      );
+    }
+  }
+  const issuer = textAt(inputs, "oidc.issuerUri") ?? "";
+  const condition = inputs["attributeCondition"];
+  if (
+    sharedIssuers.includes(issuer) &&
+    !isUnknown(condition) &&
+    !/\b(assertion|attribute|google)\./.test(typeof condition === "string" ? condition : "")
+  ) {
+    report(
+      "attributeCondition",
+      "The attribute condition must reference one of the provider's claims.",
+    );
+  }
+}
 
 export const iam: Types = {
   [account]: {
@@ -61,7 +99,7 @@ export const iam: Types = {
     check: grant,
     id: grantId("project"),
     computed: grantOutputs,
-    admit: memberMustExist,
+    admit: grantMustResolve,
   },
   "gcp:serviceaccount/iAMMember:IAMMember": {
     replaces: ["serviceAccountId", "role", "member", "condition"],
@@ -84,7 +122,7 @@ export const iam: Types = {
       if (given?.endsWith(`@${place.project}.iam.gserviceaccount.com`) === true) {
         mustExist(live, account, given, `serviceAccountId: ${given} does not exist`);
       }
-      memberMustExist(resource, live, place);
+      grantMustResolve(resource, live, place);
     },
   },
   "gcp:projects/iAMCustomRole:IAMCustomRole": {
@@ -96,6 +134,10 @@ export const iam: Types = {
           report(`permissions[${index}]`, `"${permission}" is not of the form service.thing.verb`);
         }
       });
+      const title = textAt(inputs, "title");
+      if (title !== undefined && title.length > 100) {
+        report("title", `${title.length} characters; at most 100 are allowed`);
+      }
     },
     id: (inputs, place) => `projects/${projectOf(inputs, place)}/roles/${name(inputs, "roleId")}`,
     computed: (_inputs, _place, id) => ({ name: id, deleted: false }),
@@ -116,6 +158,7 @@ export const iam: Types = {
     replaces: ["workloadIdentityPoolId", "workloadIdentityPoolProviderId", "project"],
     check: (inputs, report) => {
       matches(inputs, "workloadIdentityPoolProviderId", poolName, poolRule, report);
+      checkProvider(inputs, report);
     },
     id: (inputs, place) =>
       `projects/${projectOf(inputs, place)}/locations/global/workloadIdentityPools/${name(inputs, "workloadIdentityPoolId")}/providers/${name(inputs, "workloadIdentityPoolProviderId")}`,
@@ -157,11 +200,6 @@ export const iam: Types = {
   },
 };
 
-/** A stable project number: the cloud gives each project one, which no local run can know. */
-export function projectNumber(project: string): string {
-  return numberFrom(project).slice(-12);
-}
-
 /** Refuses a grant on something that is not there. */
 export function grantOn(
   type: string,
@@ -171,6 +209,6 @@ export function grantOn(
   return (resource, live, place) => {
     const reference = textAt(resource.inputs, property);
     if (reference !== undefined) mustExist(live, type, reference, missing(reference));
-    memberMustExist(resource, live, place);
+    grantMustResolve(resource, live, place);
   };
 }

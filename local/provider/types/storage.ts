@@ -3,10 +3,10 @@ import { textAt } from "../values.ts";
 import {
   grant,
   grantId,
+  grantMustResolve,
   grantOutputs,
   labels,
   matches,
-  memberMustExist,
   mustExist,
   name,
   oneOf,
@@ -97,13 +97,16 @@ export const storage: Types = {
     computed: grantOutputs,
     admit: (resource, live, place) => {
       const given = textAt(resource.inputs, "bucket");
-      mustExist(
-        live,
-        bucket,
-        given,
-        `bucket: The specified bucket does not exist: ${String(given)}`,
-      );
-      memberMustExist(resource, live, place);
+      // The bucket of the state is there before any program runs.
+      if (given !== `${place.project}-pulumi-state`) {
+        mustExist(
+          live,
+          bucket,
+          given,
+          `bucket: The specified bucket does not exist: ${String(given)}`,
+        );
+      }
+      grantMustResolve(resource, live, place);
     },
   },
   "gcp:firestore/database:Database": {
