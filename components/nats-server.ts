@@ -6,6 +6,7 @@ import * as serviceaccount from "@pulumi/gcp/serviceaccount/index.js";
 import * as pulumi from "@pulumi/pulumi";
 import { refuseProblems } from "./lib/arguments.ts";
 import { addressAt, parseRange } from "./lib/cidr.ts";
+import { labelsOf } from "./lib/labels.ts";
 import {
   clientProblems,
   firstNodeAddress,
@@ -121,6 +122,7 @@ export class NatsServer extends pulumi.ComponentResource {
         project,
         secretId: secretId(service),
         replication: { auto: {} },
+        labels: labelsOf(this.#name),
         deletionProtection: protect,
       },
       this.#child({ protect }),
@@ -169,6 +171,7 @@ export class NatsServer extends pulumi.ComponentResource {
         repositoryId,
         format: "DOCKER",
         mode: "REMOTE_REPOSITORY",
+        labels: labelsOf(this.#name),
         remoteRepositoryConfig: { dockerRepository: { publicRepository: "DOCKER_HUB" } },
       },
       // Created first, the new one would meet the old one's id.
@@ -239,12 +242,20 @@ export class NatsServer extends pulumi.ComponentResource {
         subnetwork: args.network.subnetId,
         // Chosen here, not by the cloud: services carry it in their settings as a plain string.
         address: this.addresses[index] ?? "",
+        labels: labelsOf(this.#name),
       },
       this.#child({ deleteBeforeReplace: true }),
     );
     const disk = new compute.Disk(
       `${name}-data`,
-      { project, zone, name: `${name}-data`, type: "pd-balanced", size: args.diskGb },
+      {
+        project,
+        zone,
+        name: `${name}-data`,
+        type: "pd-balanced",
+        size: args.diskGb,
+        labels: labelsOf(this.#name),
+      },
       this.#child({ protect }),
     );
     const config = natsConfig({
@@ -263,6 +274,7 @@ export class NatsServer extends pulumi.ComponentResource {
         zone,
         name,
         machineType: args.machineType,
+        labels: labelsOf(this.#name),
         allowStoppingForUpdate: true,
         deletionProtection: false,
         bootDisk: {

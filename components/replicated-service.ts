@@ -5,6 +5,7 @@ import * as serviceaccount from "@pulumi/gcp/serviceaccount/index.js";
 import * as pulumi from "@pulumi/pulumi";
 import { AppService, emailOf, serviceProblems } from "./lib/app-service.ts";
 import { isCount, refuseProblems } from "./lib/arguments.ts";
+import { labelsOf } from "./lib/labels.ts";
 import {
   connectorProblems,
   standardDefinition,
@@ -63,12 +64,18 @@ export class ReplicatedService extends AppService {
     super("ReplicatedService", name, args, definition, opts);
     this.topicName = topicName;
 
-    this.topic = new pubsub.Topic(`${name}-changes`, { project, name: topicName }, this.child());
+    const labels = labelsOf(name);
+    this.topic = new pubsub.Topic(
+      `${name}-changes`,
+      { project, name: topicName, labels },
+      this.child(),
+    );
     const deadLetters = new pubsub.Topic(
       `${name}-changes-dead`,
       {
         project,
         name: `${topicName}-dead`,
+        labels,
         // Nobody listens here. Who wants to see what was refused, and by which instance, makes a
         // subscription and seeks back: a week's messages are still there.
         messageRetentionDuration: "604800s",
@@ -107,6 +114,7 @@ export class ReplicatedService extends AppService {
           {
             project,
             name: `${service}-${this.versionId}-${index}`,
+            labels,
             topic: this.topic.id,
             pushConfig: {
               pushEndpoint: pulumi.interpolate`https://${index}-dot-${this.versionId}-dot-${service}-dot-${args.defaultHostname}/_ah/push-handlers/${topicName}`,

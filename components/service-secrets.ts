@@ -1,6 +1,7 @@
 import * as secretmanager from "@pulumi/gcp/secretmanager/index.js";
 import * as pulumi from "@pulumi/pulumi";
 import { refuseProblems } from "./lib/arguments.ts";
+import { labelsOf } from "./lib/labels.ts";
 import { childOf } from "./lib/options.ts";
 
 export interface ServiceSecretsArgs {
@@ -36,7 +37,13 @@ export class ServiceSecrets extends pulumi.ComponentResource {
     for (const secretId of ids) {
       new secretmanager.Secret(
         `${name}-${secretId}`,
-        { project, secretId, replication: { auto: {} }, deletionProtection: protect },
+        {
+          project,
+          secretId,
+          replication: { auto: {} },
+          labels: labelsOf(name),
+          deletionProtection: protect,
+        },
         childOf(this, opts, { protect }),
       );
     }

@@ -1,5 +1,6 @@
 import * as storage from "@pulumi/gcp/storage/index.js";
 import * as pulumi from "@pulumi/pulumi";
+import { labelsOf } from "./lib/labels.ts";
 import { childOf } from "./lib/options.ts";
 
 export interface SourceBucketArgs {
@@ -31,6 +32,7 @@ export class SourceBucket extends pulumi.ComponentResource {
         project: args.project,
         name: this.bucketName,
         location: args.location,
+        labels: labelsOf(name),
         uniformBucketLevelAccess: true,
         publicAccessPrevention: "enforced",
         // An archive's name is its digest: it is never overwritten, so there is no older version to keep.

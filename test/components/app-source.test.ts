@@ -97,6 +97,7 @@ describe("SourceBucket", () => {
       project: "my-project",
       name: "my-project-app-sources",
       location: "europe-west3",
+      labels: { app: "appengine-realtime", stack: "test", component: "sources" },
       uniformBucketLevelAccess: true,
       publicAccessPrevention: "enforced",
       versioning: { enabled: false },

@@ -32,6 +32,7 @@ const three: NatsServerArgs = {
   ...one,
   zones: ["us-central1-a", "us-central1-b", "us-central1-c"],
 };
+const labels = { app: "appengine-realtime", stack: "test", component: "nats" };
 const declared = (args: NatsServerArgs, preview = false) =>
   record(() => new NatsServer("nats", args), { preview });
 const email = "nats-server@my-project.iam.gserviceaccount.com";
@@ -54,6 +55,7 @@ describe("NatsServer", () => {
       name: "nats-0",
       machineType: "e2-small",
       allowStoppingForUpdate: true,
+      labels,
       deletionProtection: false,
       bootDisk: {
         autoDelete: true,
@@ -133,6 +135,7 @@ describe("NatsServer", () => {
         name: "nats-0-data",
         type: "pd-balanced",
         size: 10,
+        labels,
       });
     }
   });
@@ -167,6 +170,7 @@ describe("NatsServer", () => {
       repositoryId: "nats-images",
       format: "DOCKER",
       mode: "REMOTE_REPOSITORY",
+      labels,
       remoteRepositoryConfig: { dockerRepository: { publicRepository: "DOCKER_HUB" } },
     });
     assert.equal(repository.deleteBeforeReplace, true);
@@ -241,6 +245,7 @@ describe("NatsServer", () => {
         project: "my-project",
         secretId: `nats-seed-${service}`,
         replication: { auto: {} },
+        labels,
         deletionProtection: true,
         protect: true,
       })),

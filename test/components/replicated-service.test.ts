@@ -48,6 +48,7 @@ const agent = "serviceAccount:service-1@gcp-sa-pubsub.iam.gserviceaccount.com";
 const serviceMember = "serviceAccount:m-service@my-project.iam.gserviceaccount.com";
 const pushEmail = "m-push@my-project.iam.gserviceaccount.com";
 const audience = "//appengine.googleapis.com/apps/my-project/services/m";
+const labels = { app: "appengine-realtime", stack: "test", component: "m" };
 
 describe("ReplicatedService", () => {
   for (const preview of [false, true]) {
@@ -88,6 +89,7 @@ describe("ReplicatedService", () => {
       inputs: {
         project: "my-project",
         name: `m-${versionId}-${index}`,
+        labels,
         topic: "m-changes-id",
         pushConfig: {
           pushEndpoint: `https://${index}-dot-${versionId}-dot-m-dot-my-project.ey.r.appspot.com/_ah/push-handlers/m-changes`,
@@ -122,12 +124,13 @@ describe("ReplicatedService", () => {
     assert.deepEqual(
       all("Topic").map(({ name, inputs }) => ({ name, inputs })),
       [
-        { name: "m-changes", inputs: { project: "my-project", name: "m-changes" } },
+        { name: "m-changes", inputs: { project: "my-project", name: "m-changes", labels } },
         {
           name: "m-changes-dead",
           inputs: {
             project: "my-project",
             name: "m-changes-dead",
+            labels,
             messageRetentionDuration: "604800s",
           },
         },

@@ -23,6 +23,7 @@ describe("ServiceSecrets", () => {
           project: "my-project",
           secretId,
           replication: { auto: {} },
+          labels: { app: "appengine-realtime", stack: "test", component: "ws-secrets" },
           deletionProtection: false,
         },
       ]),
