@@ -6,11 +6,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { isProjectNumber } from "./components/build-deployer.ts";
-import {
-  flexibleScalingProblems,
-  isPinnedImage,
-  machineProblems,
-} from "./components/flexible-service.ts";
+import { flexibleScalingProblems, machineProblems } from "./components/flexible-service.ts";
 import { isProjectId } from "./components/lib/arguments.ts";
 import { type GatewayOptions, gatewayProblems } from "./components/lib/gateway-config.ts";
 import {
@@ -20,6 +16,7 @@ import {
   isRepository,
   isRepositoryId,
 } from "./components/lib/github.ts";
+import { isPinnedImage } from "./components/lib/image.ts";
 import { natsProblems } from "./components/lib/nats-arguments.ts";
 import { hideSeeds, isUserKey } from "./components/lib/nkey.ts";
 import { standardScalingProblems } from "./components/lib/standard-version.ts";

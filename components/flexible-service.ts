@@ -9,6 +9,7 @@ import {
   serviceProblems,
 } from "./lib/app-service.ts";
 import { isCount, refuseProblems } from "./lib/arguments.ts";
+import { isPinnedImage } from "./lib/image.ts";
 
 /** How many virtual machines there are; each has one instance. */
 export interface FlexibleScaling {
@@ -104,11 +105,6 @@ export function flexibleScalingProblems({ minInstances, maxInstances }: Flexible
     problems.push(`maxInstances: ${maxInstances} is not possible; minInstances to 1000`);
   }
   return problems;
-}
-
-/** True for an image whose content cannot change: `<registry>/<name>@sha256:<64 hex digits>`. */
-export function isPinnedImage(image: string): boolean {
-  return /^[^\s@]+\/[^\s@]+@sha256:[0-9a-f]{64}$/.test(image);
 }
 
 /** The version without its id; every field that the API would fill in is given. */

@@ -1,0 +1,99 @@
+/** Runs the Pulumi CLI for one stack. */
+import { spawn } from "node:child_process";
+import type { Writable } from "node:stream";
+import { ownGroup } from "../../local/process/group.ts";
+import type { Interrupts } from "./interrupts.ts";
+import { Refusal } from "./refusal.ts";
+
+/** How a command ended. */
+export interface PulumiEnd {
+  /** Null when a signal killed it. */
+  readonly code: number | null;
+  /** What it printed; of a command whose output is shown, the end of it. */
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface PulumiArgs {
+  readonly stack: string;
+  readonly interrupts: Interrupts;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+}
+
+/** Of shown output: enough to find the message in that a command ended with. */
+const keptCharacters = 20_000;
+
+export class Pulumi {
+  readonly #args: PulumiArgs;
+
+  constructor(args: PulumiArgs) {
+    this.#args = args;
+  }
+
+  /** Runs a command; nobody sees its output. */
+  ask(command: readonly string[]): Promise<PulumiEnd> {
+    return this.#run(command, false);
+  }
+
+  /** Runs a command whose output is shown as it comes. */
+  show(command: readonly string[]): Promise<PulumiEnd> {
+    return this.#run(command, true);
+  }
+
+  async #run(command: readonly string[], shown: boolean): Promise<PulumiEnd> {
+    const { stack, interrupts } = this.#args;
+    interrupts.signal.throwIfAborted();
+    const child = spawn("pulumi", [...command, "--non-interactive", "--stack", stack], {
+      stdio: ["ignore", "pipe", "pipe"],
+      // Ctrl-C at a terminal goes to its whole group. Pulumi gets it from here, once.
+      detached: ownGroup,
+    });
+    interrupts.guard(child);
+    const kept = { stdout: "", stderr: "" };
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name].setEncoding("utf8").on("data", (text: string) => {
+        kept[name] += text;
+        if (!shown) return;
+        if (kept[name].length > 2 * keptCharacters) kept[name] = kept[name].slice(-keptCharacters);
+        this.#args[name].write(text);
+      });
+    }
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.once("error", (error: NodeJS.ErrnoException) => {
+        reject(
+          error.code === "ENOENT"
+            ? new Refusal(
+                "There is no pulumi on this machine. Install it (its version is that of @pulumi/pulumi in " +
+                  "package.json) and log in to the stack's state: docs/first-deploy.md",
+              )
+            : error,
+        );
+      });
+      child.once("close", resolve);
+    });
+    return { code, ...kept };
+  }
+}
+
+/** What to do about the failure of a command, where its output tells; empty where it does not. */
+export function adviceOn({ stdout, stderr }: PulumiEnd, stack: string): string {
+  const text = `${stdout}\n${stderr}`;
+  if (/the stack is currently locked by|Another update is currently in progress/.test(text)) {
+    return (
+      "Somebody else changes this stack at the moment, or a run was killed and left its lock; above is who, " +
+      "and since when. Wait until they are done and run the same command again. Only when that process is " +
+      `certainly gone: pulumi cancel --stack ${stack}`
+    );
+  }
+  if (/no stack named/.test(text)) {
+    return (
+      `The place where the state is kept has no stack "${stack}". Are you logged in to the right one ` +
+      `(pulumi whoami --verbose)? A new stack begins with: pulumi stack init ${stack}`
+    );
+  }
+  if (/PULUMI_CONFIG_PASSPHRASE|incorrect passphrase/.test(text)) {
+    return "The state was encrypted with a passphrase: set PULUMI_CONFIG_PASSPHRASE (docs/first-deploy.md says to what).";
+  }
+  return "";
+}

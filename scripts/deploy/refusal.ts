@@ -1,0 +1,21 @@
+/** What a script ends with that does not do, or did not get done, what it was asked for. */
+
+/** The exit codes of `npm run deploy` and `npm run prune`; docs/rollback.md explains them. */
+export const exitCodes = {
+  /** Pulumi failed (or, of prune, a version could not be deleted): something may have changed. */
+  failed: 1,
+  /** Refused before anything was changed. */
+  refused: 2,
+  /** The update succeeded, but what is live is not what the program wants. */
+  notLive: 3,
+} as const;
+
+/** A mistake or failure that the user is told of in its own words, without a stack trace. */
+export class Refusal extends Error {
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number = exitCodes.refused) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}

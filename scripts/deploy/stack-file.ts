@@ -1,0 +1,44 @@
+/** What the scripts need to know from `Pulumi.<stack>.yaml`. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseDocument } from "yaml";
+import { Refusal } from "./refusal.ts";
+
+export interface StackFile {
+  readonly path: string;
+  readonly text: string;
+  readonly project: string;
+  /** The image of ws, where the file names one. */
+  readonly wsImage: string | undefined;
+}
+
+/** npm runs scripts in the folder of package.json; that is where the stack files are. */
+export async function readStackFile(stack: string, folder = process.cwd()): Promise<StackFile> {
+  const path = join(folder, `Pulumi.${stack}.yaml`);
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch {
+    throw new Refusal(`there is no stack "${stack}": ${path} cannot be read`);
+  }
+  const document = parseDocument(text);
+  const [mistake] = document.errors;
+  if (mistake) throw new Refusal(`${path}: ${mistake.message}`);
+  const project = document.getIn(["config", "gcp:project"]);
+  if (typeof project !== "string") throw new Refusal(`${path}: gcp:project is missing`);
+  if (!/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/.test(project)) {
+    throw new Refusal(`${path}: gcp:project: "${project}" is no project id`);
+  }
+  const image = document.getIn(["config", "appengine-realtime:ws", "image"]);
+  return { path, text, project, wsImage: typeof image === "string" ? image : undefined };
+}
+
+/** A stack's name as the CLI takes it; the one of `npm start` is nowhere but on this machine. */
+export function checkStack(stack: string | undefined, usage: string): string {
+  if (stack === undefined || !/^[\w-]+$/.test(stack)) {
+    throw new Refusal(`${stack === undefined ? "no stack" : `"${stack}" is no stack`}\n${usage}`);
+  }
+  if (stack === "local")
+    throw new Refusal("the stack local is run by npm start, and by nothing else");
+  return stack;
+}
