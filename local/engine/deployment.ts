@@ -9,7 +9,7 @@ import { type ProviderClient, ProviderGone } from "./provider-client.ts";
 import type { Registration } from "./registration.ts";
 import { changedKeys, checked, describe, head, replacesOn, type Step, text } from "./steps.ts";
 import { noSteps } from "./types.ts";
-import type { ResourceState, RunOptions, State, StepEvent, StepKind } from "./types.ts";
+import type { Op, ResourceState, RunOptions, State, StepEvent, StepKind } from "./types.ts";
 
 export interface DeploymentOptions {
   readonly project: string;
@@ -20,9 +20,12 @@ export interface DeploymentOptions {
   readonly rehearse: boolean;
   readonly provider: Promise<ProviderClient>;
   readonly onStep: RunOptions["onStep"];
+  readonly onOperation: RunOptions["onOperation"];
   /** Called once, when a step has failed: the program need not go on. */
   readonly onFailure: () => void;
 }
+
+type Named = Pick<ResourceState, "urn" | "type" | "name">;
 
 export class Deployment implements Monitor {
   readonly problems: string[] = [];
@@ -94,7 +97,8 @@ export class Deployment implements Monitor {
     }
     if (shielded.length > 0) return;
     for (const gone of this.#deletedFirst.values()) {
-      await this.#step({ ...gone, kind: "delete" }, () => Promise.resolve());
+      // It was deleted before its replacement, which then did not come: that operation was told then.
+      await this.#step({ ...gone, kind: "delete" }, () => Promise.resolve(), { told: true });
     }
     await deleteInOrder([...this.#ledger.replaced(), ...unwanted], async (resource) => {
       if (this.#cancelled) throw new RunStopped("the run is over");
@@ -273,7 +277,9 @@ export class Deployment implements Monitor {
       await provider.delete(id, urn, outputs);
     };
     try {
-      await (silent ? work() : this.#step({ ...resource, kind: "delete" }, work));
+      await (silent
+        ? this.#operation("delete-replaced", resource, work)
+        : this.#step({ ...resource, kind: "delete" }, work));
     } catch (error) {
       this.#fail(resource, `it could not be deleted: ${text(error)}`);
       throw error;
@@ -281,7 +287,22 @@ export class Deployment implements Monitor {
     this.#ledger.forget(resource);
   }
 
-  async #step<T>(step: Step, work: () => Promise<T>): Promise<T> {
+  async #operation<T>(op: Op, { urn, type, name }: Named, work: () => Promise<T>): Promise<T> {
+    const tell = (failed: boolean): void => {
+      this.#options.onOperation?.({ op, urn, type, name, failed });
+    };
+    try {
+      const result = await work();
+      tell(false);
+      return result;
+    } catch (error) {
+      tell(true);
+      throw error;
+    }
+  }
+
+  /** @param told true where the operation that the step comes down to was told before */
+  async #step<T>(step: Step, work: () => Promise<T>, { told = false } = {}): Promise<T> {
     const { kind, urn, type, name, inputs, parent, diffs = [], replaces = [] } = step;
     const event: Omit<StepEvent, "phase"> = {
       ...{ kind, urn, type, name, inputs, diffs, replaces },
@@ -289,7 +310,8 @@ export class Deployment implements Monitor {
     };
     this.#options.onStep?.({ ...event, phase: "start" });
     try {
-      const result = await work();
+      const op = kind === "replace" ? "create-replacement" : kind;
+      const result = await (told ? work() : this.#operation(op, step, work));
       this.counts[kind] += 1;
       this.#options.onStep?.({ ...event, phase: "done" });
       return result;

@@ -86,6 +86,7 @@ function open(options: RunOptions, stack: StackFile, state: State, dryRun: boole
     rehearse: options.rehearse ?? false,
     provider,
     onStep: options.onStep,
+    onOperation: options.onOperation,
     onFailure: () => {
       failure.abort();
     },

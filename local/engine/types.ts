@@ -58,6 +58,22 @@ export interface StepEvent {
   readonly error?: string;
 }
 
+/** What the pulumi CLI's engine calls its operations, as far as this one does them. */
+export type Op =
+  "same" | "import" | "create" | "update" | "delete" | "create-replacement" | "delete-replaced";
+
+/**
+ * One operation that is over, as `pulumi up --json` tells it in `resOutputsEvent` and
+ * `resOpFailedEvent`: a replacement is two of them.
+ */
+export interface Operation {
+  readonly op: Op;
+  readonly urn: string;
+  readonly type: string;
+  readonly name: string;
+  readonly failed: boolean;
+}
+
 export interface RunResult {
   /** False when the program or any step failed; `state` then holds what was done. */
   readonly ok: boolean;
@@ -77,6 +93,7 @@ export interface RunOptions {
   /** `project:key` → value (JSON text for objects), laid over what the stack files say. */
   readonly config?: Readonly<Record<string, string>>;
   readonly onStep?: (event: StepEvent) => void;
+  readonly onOperation?: (operation: Operation) => void;
   /** Diagnostics as they come: warnings of the program, and what it prints. */
   readonly onLog?: (severity: "debug" | "info" | "warning" | "error", text: string) => void;
   /** Aborting ends the program and starts no further step; the result says so. */
