@@ -13,10 +13,12 @@ import { localPublicKeys } from "./stack-keys.ts";
 import { changeLine, urlTable } from "./summary.ts";
 import { watchProgram } from "./watch.ts";
 
-const usage = `usage: npm start [-- --port <number>]
+const usage = `usage: npm start [-- [--port <number>] [--watch | --no-watch]]
 
 Runs the stack "local" on this machine: NATS, every service, and one front door for all.
   --port <number>  of the front door, 1 to 65535 (default 8080)
+  --watch          deploys again whenever the program or an app changes (default)
+  --no-watch       deploys once
   --help           this text
 Ctrl-C ends all of it.`;
 
@@ -29,13 +31,20 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** The port; undefined after a word to the user. */
-function readPort(args: string[]): number | undefined {
+interface Given {
+  readonly port: number;
+  readonly watch: boolean;
+}
+
+/** What the user asks for; undefined after a word to him. */
+function readArguments(args: string[]): Given | undefined {
   try {
     const { values } = parseArgs({
       args,
+      allowNegative: true,
       options: {
         port: { type: "string", default: "8080" },
+        watch: { type: "boolean", default: true },
         help: { type: "boolean", short: "h", default: false },
       },
     });
@@ -44,7 +53,9 @@ function readPort(args: string[]): number | undefined {
       return undefined;
     }
     const port = Number(values.port);
-    if (/^\d+$/.test(values.port) && port >= 1 && port <= 65_535) return port;
+    if (/^\d+$/.test(values.port) && port >= 1 && port <= 65_535) {
+      return { port, watch: values.watch };
+    }
     throw new Error(`--port "${values.port}" is not a number from 1 to 65535`);
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
@@ -53,7 +64,7 @@ function readPort(args: string[]): number | undefined {
   }
 }
 
-async function run(port: number, stopped: AbortController): Promise<number> {
+async function run({ port, watch }: Given, stopped: AbortController): Promise<number> {
   const began = performance.now();
   const problem = await whyNotFree(port);
   if (problem !== undefined) {
@@ -96,9 +107,11 @@ async function run(port: number, stopped: AbortController): Promise<number> {
 
   // From now on, for what is edited while the system starts is a change too.
   const changes = new Changes(stopped.signal);
-  const watch = watchProgram(root, (files) => {
-    changes.add(files);
-  });
+  const watching = watch
+    ? watchProgram(root, (files) => {
+        changes.add(files);
+      })
+    : undefined;
   const options = {
     root,
     stack,
@@ -122,7 +135,7 @@ async function run(port: number, stopped: AbortController): Promise<number> {
     await follow(options, first.state, changes);
     return code;
   } finally {
-    await watch.close();
+    await watching?.close();
     const wanted = stopped.signal.aborted && code === 0;
     stopped.abort();
     if (wanted) say("stopping …");
@@ -185,8 +198,8 @@ async function follow(
   }
 }
 
-const port = readPort(process.argv.slice(2));
-if (port !== undefined) {
+const given = readArguments(process.argv.slice(2));
+if (given !== undefined) {
   const stopped = new AbortController();
   // Ctrl-C comes twice under npm, from the terminal and from npm; the stop is bounded anyway.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -206,7 +219,7 @@ if (port !== undefined) {
   }
   let code = 1;
   try {
-    code = await run(port, stopped);
+    code = await run(given, stopped);
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
   }
