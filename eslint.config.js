@@ -19,6 +19,7 @@ const zones = [
   { target: "./components/**", from: "./", except: ["./components", "./node_modules"] },
   { target: "./config.ts", from: "./", except: ["./components", "./node_modules"] },
   { target: "./index.ts", from: "./", except: ["./config.ts", "./components", "./node_modules"] },
+  { target: "./policies/**", from: "./", except: ["./policies", "./node_modules"] },
   { target: "./local/**", from: "./", except: ["./local", "./node_modules"] },
   ...Object.entries({
     engine: ["./process", "./wire"],
@@ -34,7 +35,10 @@ const zones = [
   {
     target: "./scripts/**",
     from: "./",
-    except: ["./scripts", "./components", "./config.ts", "./local", "./node_modules"],
+    except: [
+      ...["./scripts", "./components", "./config.ts", "./local", "./policies"],
+      "./node_modules",
+    ],
   },
 ].map((zone) => ({ ...zone, message: "See docs/structure.md: who may import whom." }));
 
@@ -45,7 +49,7 @@ export default defineConfig(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ["eslint.config.js"] },
+        projectService: { allowDefaultProject: ["eslint.config.js", "policies/index.js"] },
         tsconfigRootDir: import.meta.dirname,
       },
     },
@@ -57,7 +61,12 @@ export default defineConfig(
       "import-x/no-extraneous-dependencies": [
         "error",
         {
-          devDependencies: ["local/**", "scripts/**", "test/**", "bench/**", "eslint.config.js"],
+          devDependencies: [
+            ...["local/**", "policies/**", "scripts/**", "test/**", "bench/**"],
+            "eslint.config.js",
+          ],
+          // Also for policies/, whose own package.json says its version and nothing else.
+          packageDir: import.meta.dirname,
           peerDependencies: false,
           includeTypes: true,
         },
@@ -103,6 +112,22 @@ export default defineConfig(
             {
               regex: "^(?!\\.|node:|@pulumi/)",
               message: "Components need no package but Pulumi's: docs/structure.md.",
+            },
+          ],
+        },
+      ],
+    },
+  },
+  {
+    files: ["policies/**"],
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            {
+              regex: "^(?!\\.|zod$|@pulumi/policy$)",
+              message: "Policies need no package but zod and @pulumi/policy: docs/structure.md.",
             },
           ],
         },

@@ -41,6 +41,10 @@ describe("who may import whom (docs/structure.md)", () => {
     ["config.ts", "./index.ts"],
     ["index.ts", "./apps/lib/log.ts"],
     ["index.ts", "./local/tools/nats-server.ts"],
+    ["index.ts", "./policies/rules.ts"],
+    ["policies/rules.ts", "../components/lib/labels.ts"],
+    ["policies/rules.ts", "../local/record.ts"],
+    ["policies/rules.ts", "../config.ts"],
     ["local/tools/provision.ts", "../../components/lib/arguments.ts"],
     ["local/tools/provision.ts", "../../apps/lib/log.ts"],
     ["local/tools/provision.ts", "../../index.ts"],
@@ -66,6 +70,8 @@ describe("who may import whom (docs/structure.md)", () => {
     ["index.ts", "./components/dispatch-rules.ts"],
     ["components/dispatch-rules.ts", "./lib/arguments.ts"],
     ["local/tools/provision.ts", "./nats-server.ts"],
+    ["policies/rules.ts", "./lib/rule.ts"],
+    ["scripts/policies.ts", "../policies/rules.ts"],
     ["test/lint.test.ts", "../components/lib/arguments.ts"],
   ];
   for (const [from, to] of allowed) {
@@ -86,6 +92,8 @@ describe("who may import which package (docs/structure.md)", () => {
     ["components/dispatch-rules.ts", "zod", onlyPulumi],
     ["components/dispatch-rules.ts", "esbuild", onlyPulumi],
     ["components/lib/nkey.ts", "nats", onlyPulumi],
+    ["policies/rules.ts", "@pulumi/pulumi", onlyPulumi],
+    ["policies/rules.ts", "node:fs", onlyPulumi],
   ];
   for (const [from, what, rule] of refused) {
     it(`${from} must not import ${what}`, async () => {
@@ -101,6 +109,8 @@ describe("who may import which package (docs/structure.md)", () => {
     ["components/dispatch-rules.ts", "@pulumi/gcp/appengine/index.js"],
     ["components/dispatch-rules.ts", "node:path"],
     ["components/lib/bundle.ts", "esbuild"],
+    ["policies/rules.ts", "zod"],
+    ["policies/pack.ts", "@pulumi/policy"],
   ];
   for (const [from, what] of allowed) {
     it(`${from} may import ${what}`, async () => {

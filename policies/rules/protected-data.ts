@@ -1,0 +1,74 @@
+import { z } from "zod";
+import { type Resource, stackOf, type StackRule } from "../lib/rule.ts";
+import { isUnknown, valueAt } from "../lib/values.ts";
+
+/** What holds data, and what NATS and all services stand on: to replace a network is to rebuild both. */
+const protectedTypes: ReadonlySet<string> = new Set([
+  "gcp:appengine/application:Application",
+  "gcp:firestore/database:Database",
+  "gcp:compute/disk:Disk",
+  "gcp:secretmanager/secret:Secret",
+  "gcp:compute/network:Network",
+  "gcp:compute/subnetwork:Subnetwork",
+  "gcp:vpcaccess/connector:Connector",
+]);
+
+/** Guards of the cloud's own, which hold in the console and for gcloud, too: input and what it must be. */
+const guards: Readonly<
+  Record<string, readonly (readonly [input: string, allowed: readonly unknown[]])[]>
+> = {
+  "gcp:firestore/database:Database": [
+    ["deleteProtectionState", ["DELETE_PROTECTION_ENABLED"]],
+    ["deletionPolicy", ["PREVENT"]],
+  ],
+  "gcp:secretmanager/secret:Secret": [["deletionProtection", [true]]],
+};
+
+const options = z.object({
+  stacks: z.array(z.string()).default(["prod"]),
+});
+
+/**
+ * Pulumi deletes what a program no longer names, and replaces what cannot be changed in place: one renamed component
+ * would take the database along. `protect` turns that into an error before anything happens, and so it does for
+ * the network, whose replacement is an outage.
+ *
+ * Not protected: messages of topics, which are news and no data; what a bucket holds that says by `forceDestroy`
+ * that it can be made again, as the archives of services can from their commits; versions and machines, which
+ * every deployment replaces.
+ */
+export const protectedData: StackRule = {
+  name: "protected-data",
+  description:
+    "In production, what holds data and what all stands on cannot be deleted or replaced.",
+  remedy:
+    "Leave protect true. To delete something on purpose, allow it for one deployment: docs/policies.md, Exceptions.",
+  severity: "critical",
+  options,
+  checkAll(resources, given) {
+    const { stacks } = options.parse(given);
+    return resources
+      .filter(({ urn }) => stacks.includes(stackOf(urn)))
+      .flatMap((resource) =>
+        problemsOf(resource).map((problem) => ({ urn: resource.urn, problem })),
+      );
+  },
+};
+
+function problemsOf({ type, inputs, protect }: Resource): string[] {
+  const problems = (guards[type] ?? [])
+    .filter(([input, allowed]) => {
+      const value = valueAt(inputs, input);
+      return !isUnknown(value) && !allowed.includes(value);
+    })
+    .map(([input, allowed]) => `${input} is not ${allowed.join(" or ")}`);
+  if (type === "gcp:storage/bucket:Bucket") {
+    const holdsState = String(inputs["name"]).endsWith("-pulumi-state");
+    const isRemade = inputs["forceDestroy"] === true;
+    if (holdsState && isRemade) problems.push("forceDestroy is true, and it holds the state");
+    if (!isRemade && !protect) problems.push("is not protected");
+  } else if (protectedTypes.has(type) && !protect) {
+    problems.push("is not protected");
+  }
+  return problems;
+}
