@@ -18,11 +18,11 @@ export interface FiguresOptions {
  * Writes the same constant text with other figures each minute. Nothing scrapes the instances of App
  * Engine: metrics are made of these lines (components/lib/log-metrics.ts).
  *
- * @param read numbers and flags, never a name or a payload; counts are those since the last call
+ * @param read numbers, never a name or a payload; counts are those since the last call
  */
 export function reportFigures(
   text: string,
-  read: () => Readonly<Record<string, number | boolean>>,
+  read: () => Readonly<Record<string, number>>,
   { log, signal, everyMs = minuteMs }: FiguresOptions,
 ): void {
   if (signal.aborted) return;

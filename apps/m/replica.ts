@@ -146,7 +146,7 @@ export class Replica {
       return {
         rev: this.follower.rev,
         missing: this.follower.missing,
-        serving: this.membership.obstacle() === undefined,
+        serving: this.membership.obstacle() === undefined ? 1 : 0,
         posts: count,
         unconfirmed,
         // Nothing says how long none of them took.

@@ -225,7 +225,7 @@ export class Gateway {
         recoveries: now.recoveries - last.recoveries,
         failedRecoveries: now.failedRecoveries - last.failedRecoveries,
         natsAwayMs: this.#away.takeMs(),
-        ready: this.obstacle === undefined,
+        ready: this.obstacle === undefined ? 1 : 0,
       };
     };
     reportFigures("gateway figures", read, {
