@@ -5,6 +5,7 @@ import * as serviceaccount from "@pulumi/gcp/serviceaccount/index.js";
 import * as storage from "@pulumi/gcp/storage/index.js";
 import * as pulumi from "@pulumi/pulumi";
 import { refuseProblems } from "./lib/arguments.ts";
+import { labelsOf } from "./lib/labels.ts";
 import { childOf } from "./lib/options.ts";
 import { readerPermissions } from "./lib/permissions.ts";
 import type { SourceBucket } from "./source-bucket.ts";
@@ -143,6 +144,7 @@ export class BuildDeployer extends pulumi.ComponentResource {
         repositoryId,
         format: "DOCKER",
         description: "Images of flexible services, deployed by digest",
+        labels: labelsOf(name),
         // A tag is a digest of what went into the image: it is never moved.
         dockerConfig: { immutableTags: true },
       },

@@ -62,7 +62,6 @@ export class BuildTriggers extends pulumi.ComponentResource {
           name: trigger,
           tags: [what, stack],
           serviceAccount: account.name,
-          substitutions: { _STACK: stack, _REGION: region },
           // Who may see the check on GitHub may read why it failed there.
           includeBuildLogs: "INCLUDE_BUILD_LOGS_WITH_STATUS",
           ...args,
@@ -75,6 +74,7 @@ export class BuildTriggers extends pulumi.ComponentResource {
       declare("preview", args.preview, {
         description: `Shows what a pull request would change in ${stack}`,
         filename: "cloudbuild-preview.yaml",
+        substitutions: { _STACK: stack },
         github: {
           owner,
           name: repository,
@@ -89,6 +89,7 @@ export class BuildTriggers extends pulumi.ComponentResource {
             declare("deploy", args.deployer, {
               description: `Deploys ${stack}`,
               filename: "cloudbuild.yaml",
+              substitutions: { _STACK: stack, _REGION: region },
               github: {
                 owner,
                 name: repository,

@@ -121,8 +121,6 @@ export const typePermissions: Readonly<Record<string, TypePermissions>> = {
     { writeOn: { "serviceAccount.email": actAs } },
   ),
   "gcp:compute/network:Network": byPerson(["compute.networks.get"], changes("compute.networks")),
-  "gcp:compute/router:Router": byPerson(["compute.routers.get"], changes("compute.routers")),
-  "gcp:compute/routerNat:RouterNat": byPerson(["compute.routers.get"], ["compute.routers.update"]),
   "gcp:compute/subnetwork:Subnetwork": byPerson(
     ["compute.subnetworks.get"],
     changes("compute.subnetworks"),
@@ -380,21 +378,21 @@ export const rolePermissions: Readonly<Record<string, readonly string[]>> = {
   ],
   "roles/compute.networkAdmin": [
     ...["addresses.createInternal", "addresses.deleteInternal", "addresses.get", "firewalls.get"],
-    ...[...crud("networks"), "networks.updatePolicy", ...crud("routers")],
+    ...[...crud("networks"), "networks.updatePolicy"],
     ...[...crud("subnetworks"), "subnetworks.use", "instances.get"],
   ].map((name) => `compute.${name}`),
   "roles/compute.networkUser": [
     ...["addresses.createInternal", "addresses.deleteInternal", "addresses.get", "firewalls.get"],
-    ...["networks.get", "routers.get", "subnetworks.get", "subnetworks.use"],
+    ...["networks.get", "subnetworks.get", "subnetworks.use"],
   ]
     .map((name) => `compute.${name}`)
     .concat("serviceusage.services.get", "serviceusage.services.list"),
   "roles/compute.securityAdmin": [
     ...[...crud("firewalls"), "networks.get", "networks.updatePolicy", "instances.get"],
-    ...["routers.get", "subnetworks.get", "addresses.get", "disks.get"],
+    ...["subnetworks.get", "addresses.get", "disks.get"],
   ].map((name) => `compute.${name}`),
   "roles/compute.viewer": [
-    ...["addresses", "disks", "firewalls", "instances", "networks", "routers", "subnetworks"].map(
+    ...["addresses", "disks", "firewalls", "instances", "networks", "subnetworks"].map(
       (thing) => `compute.${thing}.get`,
     ),
     "serviceusage.services.get",

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import * as pubsub from "@pulumi/gcp/pubsub/index.js";
 import * as serviceaccount from "@pulumi/gcp/serviceaccount/index.js";
-import { BuildDeployer, type BuildDeployerArgs } from "../../components/build-deployer.ts";
+import {
+  BuildDeployer,
+  type BuildDeployerArgs,
+  stateBucketName,
+} from "../../components/build-deployer.ts";
+import { readerPermissions } from "../../components/lib/permissions.ts";
 import { SourceBucket } from "../../components/source-bucket.ts";
 import { record, type Registered, valueOf } from "../support/pulumi.ts";
 
@@ -16,7 +22,7 @@ function declare(change: Partial<BuildDeployerArgs> = {}): BuildDeployer {
     region: "europe-west3",
     runtimeAccounts: { add: account("add"), ws: account("ws") },
     sourceBucket: new SourceBucket("sources", { project: "my-project", location: "europe-west3" }),
-    topics: {},
+    topics: { m: new pubsub.Topic("m-changes", { project: "my-project", name: "m-changes" }) },
     ...change,
   });
 }
@@ -52,6 +58,7 @@ const rightsOf = (member: string): string[] =>
       "projects/my-project/roles/stackReader",
     ].map((role) => `${member} ${role} on my-project`),
     `${member} roles/artifactregistry.writer on services`,
+    `${member} roles/pubsub.subscriber on m-changes`,
     ...["add", "ws"].map(
       (service) =>
         `${member} roles/iam.serviceAccountUser on projects/my-project/serviceAccounts/${service}-service@my-project.iam.gserviceaccount.com`,
@@ -87,6 +94,31 @@ describe("BuildDeployer", () => {
     }
   });
 
+  it("has two roles of its own: one to read what the stack declares, one to change what no small role does", async () => {
+    const permissionsOf = async (change: Partial<BuildDeployerArgs>, role: string) => {
+      const { one } = await record(() => declare(change));
+      return one("IAMCustomRole", `deployer-${role}`).inputs["permissions"];
+    };
+    assert.deepEqual(await permissionsOf({}, "stackReader"), readerPermissions);
+    const metrics = ["create", "delete", "update"].map((verb) => `logging.logMetrics.${verb}`);
+    assert.deepEqual(await permissionsOf({ topics: {} }, "stackDeployer"), metrics);
+    assert.deepEqual(await permissionsOf({}, "stackDeployer"), [
+      ...metrics,
+      ...["create", "delete", "update"].map((verb) => `pubsub.subscriptions.${verb}`),
+      ...["create", "delete", "update"].map((verb) => `pubsub.topics.${verb}`),
+    ]);
+  });
+
+  it("uses the bucket of the state, which is there before any program runs", async () => {
+    const { all, result } = await record(() => declare());
+    assert.deepEqual(
+      all("Bucket").map(({ name }) => name),
+      ["sources-bucket"],
+    );
+    assert.equal(stateBucketName("my-project"), "my-project-pulumi-state");
+    assert.equal(result.backendUrl, "gs://my-project-pulumi-state");
+  });
+
   it("has a repository whose tags cannot be moved", async () => {
     const { one, result } = await record(() => declare());
     const images = one("Repository");
@@ -96,6 +128,7 @@ describe("BuildDeployer", () => {
       repositoryId: "services",
       format: "DOCKER",
       description: "Images of flexible services, deployed by digest",
+      labels: { app: "appengine-realtime", stack: "test", component: "deployer" },
       dockerConfig: { immutableTags: true },
     });
     assert.equal(images.deleteBeforeReplace, true);
@@ -105,7 +138,7 @@ describe("BuildDeployer", () => {
   it("needs no output of the cloud to declare all of it in a preview", async () => {
     const { all, resources } = await record(() => declare(), { preview: true });
     assert.equal(all("Bucket").length, 1);
-    assert.equal(resources.filter(({ inputs }) => inputs["role"] !== undefined).length, 15);
+    assert.equal(resources.filter(({ inputs }) => inputs["role"] !== undefined).length, 16);
   });
 
   it("refuses the project's id in place of its number", async () => {
