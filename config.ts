@@ -21,6 +21,7 @@ import { natsProblems } from "./components/lib/nats-arguments.ts";
 import { hideSeeds, isUserKey } from "./components/lib/nkey.ts";
 import { standardScalingProblems } from "./components/lib/standard-version.ts";
 import { isVersionId } from "./components/lib/version-id.ts";
+import { isChannel, isEmail, isRunbookUrl } from "./components/observability.ts";
 import { networkProblems } from "./components/private-network.ts";
 
 /** The namespace of this project's own keys. */
@@ -270,6 +271,31 @@ export const schemas = {
     }).exactOptional(),
     "replicated memory, the service m; without it a stack has none",
     "more than a change of the file: [first-deploy.md](first-deploy.md#with-or-without-m)",
+  ),
+  alerts: explained(
+    object({
+      email: explained(
+        text("an e-mail address", isEmail).exactOptional(),
+        "address that gets an e-mail for each alert",
+        "replaces nothing but the address; a person deploys it, for it is a notification channel",
+      ),
+      channels: explained(
+        z
+          .array(text("projects/<project>/notificationChannels/<number>", isChannel), {
+            error: "a list of notification channels",
+          })
+          .exactOptional(),
+        "names of notification channels that exist, `projects/<project>/notificationChannels/<number>`: `gcloud beta monitoring channels list`",
+        "in place",
+      ),
+      runbookUrl: explained(
+        text("an https address without #", isRunbookUrl).exactOptional(),
+        "where people read docs/runbook.md; alerts link to its sections. When left out they name the file",
+        "in place",
+      ),
+    }).exactOptional(),
+    "who is told of alerts. Without it there are incidents in Cloud Monitoring, and nobody is woken",
+    "in place",
   ),
   build: object({
     legacyProjectNumber: explained(

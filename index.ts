@@ -12,6 +12,7 @@ import { gatewayConfigText, gatewaySecretIds } from "./components/lib/gateway-co
 import { deployRule } from "./components/lib/github.ts";
 import { gatewaySubjects, replicationSubjects, topicPrefix } from "./components/lib/nats-config.ts";
 import { NatsServer } from "./components/nats-server.ts";
+import { Observability } from "./components/observability.ts";
 import { PreviewReader } from "./components/preview-reader.ts";
 import { PrivateNetwork } from "./components/private-network.ts";
 import { ProjectServices } from "./components/project-services.ts";
@@ -189,6 +190,27 @@ new DispatchRules(
     ],
   },
   { dependsOn: [web, add, ws, ...(m ? [m] : [])] },
+);
+
+// How an operator sees it, and what wakes them. Probes would keep a service awake that may sleep.
+
+const { alerts } = settings;
+new Observability(
+  "operations",
+  {
+    project,
+    defaultHostname: application.defaultHostname,
+    natsMachines: nats.machines,
+    ...(settings.m === undefined ? {} : { replicas: settings.m.instances }),
+    awake: [
+      ...(settings.web.scaling.minInstances > 0 ? (["web"] as const) : []),
+      ...(settings.add.scaling.minInstances > 0 ? (["add"] as const) : []),
+      "ws",
+      ...(m ? (["m"] as const) : []),
+    ],
+    ...(alerts === undefined ? {} : { alerts }),
+  },
+  { dependsOn: [services] },
 );
 
 // Who deploys all this from now on, and who only looks.

@@ -57,6 +57,8 @@ export class NatsServer extends pulumi.ComponentResource {
   readonly url: string;
   /** Addresses of the nodes. */
   readonly addresses: readonly string[];
+  /** Names of the machines. */
+  readonly machines: readonly string[];
 
   readonly #name: string;
   readonly #opts: pulumi.ComponentResourceOptions | undefined;
@@ -74,6 +76,7 @@ export class NatsServer extends pulumi.ComponentResource {
     this.#name = name;
     this.#opts = opts;
     this.#clients = Object.keys(args.clients);
+    this.machines = args.zones.map((_, index) => `${name}-${index}`);
     this.addresses = args.zones.map((_, index) =>
       range ? addressAt(range, firstNodeAddress + index) : "",
     );
