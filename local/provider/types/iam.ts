@@ -130,7 +130,8 @@ export const iam: Types = {
     check: (inputs, report) => {
       matches(inputs, "roleId", /^[A-Za-z0-9_.]{3,64}$/, "3–64 letters, digits, _ or dots", report);
       listAt(inputs, "permissions").forEach((permission, index) => {
-        if (typeof permission === "string" && !/^[a-z]+\.[A-Za-z]+\.[A-Za-z]+$/.test(permission)) {
+        if (isUnknown(permission) || typeof permission !== "string") return;
+        if (!/^[a-z]+\.[A-Za-z]+\.[A-Za-z]+$/.test(permission)) {
           report(`permissions[${index}]`, `"${permission}" is not of the form service.thing.verb`);
         }
       });

@@ -332,6 +332,96 @@ const rules: readonly Rules[] = [
     allowed: [{ role: "projects/p/roles/own" }, { member: unknown }, { member: "allUsers" }],
   },
   {
+    type: "gcp:projects/iAMCustomRole:IAMCustomRole",
+    valid: { roleId: "stackReader", title: "Reads", permissions: ["iam.roles.get"] },
+    refused: [
+      [{ roleId: "stack-reader" }, 'roleId: "stack-reader" is not 3–64 letters, digits, _ or dots'],
+      [
+        { permissions: ["iam.roles.get", "roles/viewer"] },
+        'permissions[1]: "roles/viewer" is not of the form service.thing.verb',
+      ],
+      [{ title: "a".repeat(101) }, "title: 101 characters; at most 100 are allowed"],
+    ],
+    allowed: [{ permissions: [unknown] }],
+  },
+  {
+    type: "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider",
+    valid: {
+      workloadIdentityPoolId: "github",
+      workloadIdentityPoolProviderId: "github",
+      attributeMapping: { "google.subject": "assertion.sub", "attribute.ref": "assertion.ref" },
+      attributeCondition: "assertion.repository == 'a/b'",
+      oidc: { issuerUri: "https://token.actions.githubusercontent.com" },
+    },
+    refused: [
+      [
+        { attributeCondition: undefined },
+        "attributeCondition: The attribute condition must reference one of the provider's claims.",
+      ],
+      [
+        { attributeCondition: "true" },
+        "attributeCondition: The attribute condition must reference one of the provider's claims.",
+      ],
+      [
+        { attributeMapping: { "attribute.ref": "assertion.ref" } },
+        "attributeMapping: google.subject must be mapped",
+      ],
+      [
+        { attributeMapping: { "google.subject": "assertion.sub", ref: "assertion.ref" } },
+        'attributeMapping["ref"]: is none of google.subject, google.groups and attribute.<a-z, 0-9, _>',
+      ],
+      [{ saml: {} }, "oidc: exactly one of aws, oidc, saml, x509 must be given"],
+      [
+        { oidc: { issuerUri: "http://issuer.example" } },
+        'oidc.issuerUri: "http://issuer.example" is not an https address',
+      ],
+    ],
+    allowed: [
+      { oidc: { issuerUri: "https://issuer.example" }, attributeCondition: undefined },
+      { attributeCondition: unknown },
+    ],
+  },
+  {
+    type: "gcp:cloudbuild/trigger:Trigger",
+    valid: {
+      name: "deploy-dev",
+      filename: "cloudbuild.yaml",
+      github: { owner: "a", name: "b", push: { branch: "^main$" } },
+    },
+    refused: [
+      [{ build: {} }, "filename: exactly one of filename, build, gitFileSource must be given"],
+      [
+        { webhookConfig: {} },
+        "github: exactly one of bitbucketServerTriggerConfig, developerConnectEventConfig, github, pubsubConfig, repositoryEventConfig, sourceToBuild, triggerTemplate, webhookConfig must be given",
+      ],
+      [
+        { github: { owner: "a", name: "b" } },
+        "github: exactly one of push and pullRequest must be given",
+      ],
+      [{ github: { push: { branch: "(" } } }, 'github.push.branch: "(" is no regular expression'],
+      [
+        { github: { pullRequest: { branch: ".*", commentControl: "NEVER" } } },
+        'github.pullRequest.commentControl: "NEVER" is not one of COMMENTS_DISABLED, COMMENTS_ENABLED, COMMENTS_ENABLED_FOR_EXTERNAL_CONTRIBUTORS_ONLY',
+      ],
+      [
+        { includeBuildLogs: "YES" },
+        'includeBuildLogs: "YES" is not one of INCLUDE_BUILD_LOGS_UNSPECIFIED, INCLUDE_BUILD_LOGS_WITH_STATUS',
+      ],
+      [
+        { substitutions: { STACK: "dev" } },
+        "substitutions.STACK: is not _ and A-Z, 0-9, _, as one's own substitutions are",
+      ],
+      [
+        { serviceAccount: "deployer@p.iam.gserviceaccount.com" },
+        'serviceAccount: "deployer@p.iam.gserviceaccount.com" is not a full name projects/<p>/serviceAccounts/<email>',
+      ],
+    ],
+    allowed: [
+      { github: { push: { tag: "^v" } }, substitutions: { _STACK: "dev" } },
+      { serviceAccount: unknown },
+    ],
+  },
+  {
     type: "gcp:pubsub/topic:Topic",
     valid: { name: "abc" },
     refused: [

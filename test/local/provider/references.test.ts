@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 import type { Backend, Resource } from "../../../local/provider/backend.ts";
 import { createProvider } from "../../../local/provider/provider.ts";
+import { projectNumber } from "../../../local/provider/types/checks.ts";
 
 const place = { project: "p", region: "us-central1", defaultHostname: "localhost:8080" };
 
@@ -56,6 +57,7 @@ const database = "firestore/database:Database";
 const dispatch = "appengine/applicationUrlDispatchRules:ApplicationUrlDispatchRules";
 const network = "compute/network:Network";
 const object = "storage/bucketObject:BucketObject";
+const projectMember = "projects/iAMMember:IAMMember";
 const secret = "secretmanager/secret:Secret";
 const secretMember = "secretmanager/secretIamMember:SecretIamMember";
 const split = "appengine/engineSplitTraffic:EngineSplitTraffic";
@@ -238,6 +240,64 @@ describe("the local cloud, asked for a resource,", () => {
     const nobody = { ...grant, member: "serviceAccount:nobody@p.iam.gserviceaccount.com" };
     await assert.rejects(cloud.create(secretMember, "m", nobody), /nobody@.* does not exist/);
     await cloud.create(secretMember, "m", grant);
+  });
+
+  it("wants what a grant and a trigger name: a custom role, an account, a pool", async () => {
+    const member = "serviceAccount:deployer@p.iam.gserviceaccount.com";
+    await cloud.create(account, "deployer", { accountId: "deployer" });
+    const own = { project: "p", role: "projects/p/roles/stackReader", member };
+    await assert.rejects(
+      cloud.create(projectMember, "reads", own),
+      /role: The role named projects\/p\/roles\/stackReader was not found/,
+    );
+    await cloud.create("projects/iAMCustomRole:IAMCustomRole", "reader", {
+      ...{ roleId: "stackReader", title: "Reads", permissions: ["iam.roles.get"] },
+    });
+    await cloud.create(projectMember, "reads", own);
+    // A role of another project, or a predefined one, is not ours to judge.
+    await cloud.create(projectMember, "other", { ...own, role: "projects/q/roles/other" });
+
+    const pool = `projects/${projectNumber("p")}/locations/global/workloadIdentityPools/github`;
+    const door = {
+      serviceAccountId: "projects/p/serviceAccounts/deployer@p.iam.gserviceaccount.com",
+      role: "roles/iam.workloadIdentityUser",
+      member: `principalSet://iam.googleapis.com/${pool}/attribute.deploys/dev`,
+    };
+    const accountMember = "serviceaccount/iAMMember:IAMMember";
+    await assert.rejects(
+      cloud.create(accountMember, "door", door),
+      /member: identity pool .*github does not exist/,
+    );
+    await cloud.create("iam/workloadIdentityPool:WorkloadIdentityPool", "pool", {
+      workloadIdentityPoolId: "github",
+    });
+    await cloud.create(accountMember, "door", door);
+
+    const trigger = {
+      name: "deploy-dev",
+      filename: "cloudbuild.yaml",
+      github: { push: { branch: "^main$" } },
+      serviceAccount: "projects/p/serviceAccounts/nobody@p.iam.gserviceaccount.com",
+    };
+    const triggerType = "cloudbuild/trigger:Trigger";
+    await assert.rejects(
+      cloud.create(triggerType, "deploy", trigger),
+      /serviceAccount: service account nobody@.* does not exist/,
+    );
+    await cloud.create(triggerType, "deploy", {
+      ...trigger,
+      serviceAccount: trigger.serviceAccount.replace("nobody", "deployer"),
+    });
+  });
+
+  it("has the bucket of the state before any program runs, and no other", async () => {
+    const grant = { role: "roles/storage.objectUser", member: "user:a@example.com" };
+    const member = "storage/bucketIAMMember:BucketIAMMember";
+    await cloud.create(member, "state", { ...grant, bucket: "p-pulumi-state" });
+    await assert.rejects(
+      cloud.create(member, "other", { ...grant, bucket: "q-pulumi-state" }),
+      /The specified bucket does not exist: q-pulumi-state/,
+    );
   });
 
   it("refuses ranges that overlap in one network, and addresses outside of theirs", async () => {
