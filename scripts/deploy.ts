@@ -8,62 +8,26 @@
  * Exit codes: 0 it is live; 1 Pulumi failed, and something may have changed; 2 nothing was changed; 3 the
  * update succeeded, but what is live is not what the program wants; 128 + n: interrupted by signal n.
  */
-import { parseArgs } from "node:util";
-import { isPinnedImage } from "../components/lib/image.ts";
 import { AppEngine } from "./deploy/app-engine.ts";
+import { readDeployArguments } from "./deploy/arguments.ts";
 import { defaultCredentials } from "./deploy/credentials.ts";
 import { deploy, type DeploymentArgs, rehearse } from "./deploy/deployment.ts";
 import { Interrupts } from "./deploy/interrupts.ts";
 import { Pulumi } from "./deploy/pulumi.ts";
 import { Refusal } from "./deploy/refusal.ts";
-import { checkStack, readStackFile } from "./deploy/stack-file.ts";
-
-const usage =
-  "usage: npm run deploy -- --stack <stack> [--ws-image <image@sha256:…>] [--routine] [--dry-run]\n" +
-  "  --ws-image  what ws runs from; without it, what it runs from now\n" +
-  "  --routine   refuse what only a person may change; pipelines say so\n" +
-  "  --dry-run   show the preview, and whether what was deployed last is live; change nothing";
-
-interface Options {
-  readonly stack: string;
-  readonly wsImage: string | undefined;
-  readonly routine: boolean;
-  readonly dryRun: boolean;
-}
-
-function readArguments(argv: readonly string[]): Options {
-  let values;
-  try {
-    ({ values } = parseArgs({
-      args: [...argv],
-      options: {
-        stack: { type: "string" },
-        "ws-image": { type: "string" },
-        routine: { type: "boolean", default: false },
-        "dry-run": { type: "boolean", default: false },
-      },
-    }));
-  } catch (error) {
-    throw new Refusal(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
-  }
-  const { routine, "ws-image": wsImage, "dry-run": dryRun } = values;
-  if (wsImage !== undefined && !isPinnedImage(wsImage)) {
-    throw new Refusal(
-      `--ws-image: "${wsImage}" can change its content; <registry>/<name>@sha256:<64 hex digits>`,
-    );
-  }
-  return { stack: checkStack(values.stack, usage), wsImage, routine, dryRun };
-}
+import { readStackFile } from "./deploy/stack-file.ts";
 
 async function main(argv: readonly string[], interrupts: Interrupts): Promise<void> {
-  const { stack, wsImage, routine, dryRun } = readArguments(argv);
+  const { stack, wsImage, routine, dryRun } = readDeployArguments(argv);
   const file = await readStackFile(stack);
+  const credentials = defaultCredentials(file.project);
   const appEngine = new AppEngine({
     project: file.project,
-    credentials: await defaultCredentials(),
+    credentials,
     signal: interrupts.signal,
     ...(process.env["APP_ENGINE_URL"] === undefined ? {} : { url: process.env["APP_ENGINE_URL"] }),
   });
+  await credentials();
   const { stdout, stderr } = process;
   const args: DeploymentArgs = {
     ...{ stack, file, wsImage, routine, appEngine },

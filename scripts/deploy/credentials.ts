@@ -3,16 +3,22 @@ import type { Credentials } from "./app-engine.ts";
 import { Refusal } from "./refusal.ts";
 
 /**
- * @returns what makes the headers of a request; tokens are renewed when they are old
- * @throws Refusal when there are no credentials, or they give no token
+ * What makes the headers of a request; tokens are renewed when they are old. It throws a Refusal when there
+ * are no credentials, or they give no token: call it early, to find that out.
  */
-export async function defaultCredentials(): Promise<Credentials> {
-  // It takes a while to load, and a mistake in the arguments should be told at once.
-  const { GoogleAuth } = await import("google-auth-library");
-  const auth = new GoogleAuth({ scopes: "https://www.googleapis.com/auth/cloud-platform" });
-  const credentials: Credentials = async () => {
+export function defaultCredentials(project: string): Credentials {
+  let auth: Promise<{ getRequestHeaders(): Promise<Headers> }> | undefined;
+  return async () => {
+    // It takes a while to load, and a mistake in the arguments should be told at once.
+    auth ??= import("google-auth-library").then(
+      ({ GoogleAuth }) =>
+        new GoogleAuth({
+          projectId: project,
+          scopes: "https://www.googleapis.com/auth/cloud-platform",
+        }),
+    );
     try {
-      return await auth.getRequestHeaders();
+      return await (await auth).getRequestHeaders();
     } catch (error) {
       // The message only: the error carries its request, which may hold what it signed in with.
       const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : "";
@@ -22,6 +28,4 @@ export async function defaultCredentials(): Promise<Credentials> {
       );
     }
   };
-  await credentials();
-  return credentials;
 }

@@ -65,21 +65,24 @@ export function decodePreview(json: string): {
   for (const [urn, steps] of byUrn) {
     // What a refresh finds is shown as an update, too, although it changes nothing but the state. What
     // the plan makes of it comes afterwards, and is "same" where nothing is to be done.
-    const planned = steps.slice(steps.findLastIndex(({ op }) => op === "same") + 1);
-    const last = planned.findLast(({ op }) => !harmless.has(op));
-    if (last === undefined) continue;
-    const { type, name } = partsOf(urn);
-    const properties = [
-      ...(last.replaceReasons ?? []),
-      ...(last.diffReasons ?? []),
-      ...Object.keys(last.detailedDiff ?? {}),
-    ];
-    changes.push({ urn, type, name, op: last.op, properties: [...new Set(properties)] });
+    const planned = steps
+      .slice(steps.findLastIndex(({ op }) => op === "same") + 1)
+      .filter(({ op }) => !harmless.has(op));
+    // A replacement is three steps, of which this one has the word for all.
+    const main = planned.find(({ op }) => op === "replace") ?? planned[0];
+    if (main === undefined) continue;
+    const properties = planned.flatMap((step) => [
+      ...(step.replaceReasons ?? []),
+      ...(step.diffReasons ?? []),
+      ...Object.keys(step.detailedDiff ?? {}),
+    ]);
+    changes.push({ urn, ...partsOf(urn), op: main.op, properties: [...new Set(properties)] });
   }
   const errors = data.diagnostics
     .filter(({ severity }) => severity === "error")
     .map(({ message }) => message.trim());
-  return { changes, errors };
+  // The program's own message comes twice, from the program and from the update that it ended.
+  return { changes, errors: [...new Set(errors)] };
 }
 
 /**

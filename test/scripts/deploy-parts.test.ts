@@ -1,0 +1,404 @@
+/** The parts of `npm run deploy` that need no process: what they decide, what they ask and how often. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { AppEngine } from "../../scripts/deploy/app-engine.ts";
+import { readDeployArguments } from "../../scripts/deploy/arguments.ts";
+import { compare, type LiveService, versionsOf, type Wanted } from "../../scripts/deploy/live.ts";
+import { decodeOutputs } from "../../scripts/deploy/outputs.ts";
+import { changesForPerson, decodePreview } from "../../scripts/deploy/preview-steps.ts";
+import { Refusal } from "../../scripts/deploy/refusal.ts";
+import { AppEngineApi, type Trouble } from "../support/app-engine-api.ts";
+
+const project = "my-project";
+const services = fc.constantFrom("default", "add", "ws", "m");
+const ids = fc.constantFrom("v1", "v2", "v3", "v4");
+
+const wanted: fc.Arbitrary<Wanted> = fc
+  .dictionary(services, fc.record({ own: ids, sent: ids }), { minKeys: 1 })
+  .map((all) => {
+    const entries = Object.entries(all);
+    return {
+      versions: Object.fromEntries(entries.map(([id, { own }]) => [id, own])),
+      traffic: Object.fromEntries(entries.map(([id, { sent }]) => [id, sent])),
+      trafficSplits: Object.fromEntries(entries.map(([id]) => [id, `urn of ${id}`])),
+    };
+  });
+
+const live: fc.Arbitrary<LiveService[]> = fc.uniqueArray(
+  fc.record({
+    id: fc.oneof(services, fc.constant("somebody-elses")),
+    allocations: fc.oneof(
+      ids.map((id) => ({ [id]: 1 })),
+      fc.constant({ v1: 0.5, v2: 0.5 }),
+      fc.constant({}),
+    ),
+    versions: fc.uniqueArray(
+      fc.record({
+        id: ids,
+        servingStatus: fc.constantFrom("SERVING", "SERVING", "STOPPED"),
+        createTime: fc.constant("2026-01-01T00:00:00Z"),
+        env: fc.constant("standard"),
+      }),
+      { selector: ({ id }) => id },
+    ),
+  }),
+  { selector: ({ id }) => id },
+);
+
+const before: fc.Arbitrary<ReadonlySet<string>> = fc
+  .uniqueArray(fc.tuple(services, ids).map((pair) => pair.join("/")))
+  .map((all) => new Set(all));
+
+/** What App Engine has when the program got all that it wants. */
+function fulfilled({ traffic, versions }: Wanted): LiveService[] {
+  return Object.entries(traffic).map(([id, sent]) => ({
+    id,
+    allocations: { [sent]: 1 },
+    versions: [...new Set([sent, versions[id] ?? sent])].map((version) => ({
+      id: version,
+      servingStatus: "SERVING",
+      createTime: "",
+      env: "standard",
+    })),
+  }));
+}
+
+describe("the comparison of what is live with what the program wants", () => {
+  it("finds nothing where everything is as the program wants it, whatever else there is", () => {
+    fc.assert(
+      fc.property(wanted, live, before, (wants, others, known) => {
+        const all = [
+          ...fulfilled(wants),
+          ...others.filter(({ id }) => !Object.hasOwn(wants.traffic, id)),
+        ];
+        assert.deepEqual(compare(project, wants, all, known), { repairs: [], problems: [] });
+      }),
+    );
+  });
+
+  it("passes over no service that is not as the program wants it", () => {
+    fc.assert(
+      fc.property(wanted, live, before, (wants, found, known) => {
+        const { repairs, problems } = compare(project, wants, found, known);
+        for (const [service, version] of Object.entries(wants.traffic)) {
+          const at = found.find(({ id }) => id === service);
+          const serves = at?.versions.some(
+            ({ id, servingStatus }) => id === version && servingStatus === "SERVING",
+          );
+          const shares = Object.entries(at?.allocations ?? {});
+          const right =
+            serves === true &&
+            at?.versions.some(({ id }) => id === wants.versions[service]) === true &&
+            shares.length === 1 &&
+            at.allocations[version] === 1;
+          const said =
+            repairs.some((each) => each.service === service) ||
+            problems.some((each) => each.startsWith(`${service}: `));
+          assert.equal(said, !right, service);
+        }
+      }),
+    );
+  });
+
+  it("repairs the splits of the program's own services, with versions that exist, and no stranger's", () => {
+    fc.assert(
+      fc.property(wanted, live, before, (wants, found, known) => {
+        for (const each of compare(project, wants, found, known).repairs) {
+          assert.equal(each.urn, wants.trafficSplits[each.service]);
+          assert.equal(each.wanted, wants.traffic[each.service]);
+          const at = found.find(({ id }) => id === each.service);
+          assert(at?.versions.some(({ id }) => id === each.wanted) === true);
+          for (const id of Object.keys(at.allocations)) {
+            const own = [each.wanted, wants.versions[each.service]].includes(id);
+            assert(own || known.has(`${each.service}/${id}`), `${id} is a stranger's`);
+          }
+        }
+      }),
+    );
+  });
+
+  it("has nothing left to repair after the repairs, and the same problems", () => {
+    fc.assert(
+      fc.property(wanted, live, before, (wants, found, known) => {
+        const first = compare(project, wants, found, known);
+        const repaired = found.map((each) => {
+          const repair = first.repairs.find(({ service }) => service === each.id);
+          return repair ? { ...each, allocations: { [repair.wanted]: 1 } } : each;
+        });
+        const second = compare(project, wants, repaired, known);
+        assert.deepEqual(second, { repairs: [], problems: first.problems });
+      }),
+    );
+  });
+
+  it("takes no versions for strangers that were there before", () => {
+    fc.assert(
+      fc.property(wanted, live, (wants, found) => {
+        const { problems } = compare(project, wants, found, versionsOf(found));
+        // A split may name a version that is in no list: deleted, but for its traffic.
+        for (const { id, allocations, versions } of found) {
+          if (Object.keys(allocations).some((one) => !versions.some((each) => each.id === one)))
+            continue;
+          assert(
+            !problems.some((text) => text.startsWith(`${id}: `) && text.includes("somebody else")),
+          );
+        }
+      }),
+    );
+  });
+
+  it("says what to do about a service, a version and a trafficVersion that are gone, and one that is stopped", () => {
+    const wants: Wanted = {
+      versions: { default: "v1", add: "v2", ws: "v3", m: "v4" },
+      traffic: { default: "v1", add: "v9", ws: "v3", m: "v4" },
+      trafficSplits: {},
+    };
+    const version = (id: string, servingStatus = "SERVING") => ({
+      ...{ id, servingStatus, createTime: "", env: "standard" },
+    });
+    const found = [
+      { id: "add", allocations: { v2: 1 }, versions: [version("v2")] },
+      { id: "ws", allocations: { v1: 1 }, versions: [version("v1")] },
+      { id: "m", allocations: { v4: 1 }, versions: [version("v4", "STOPPED")] },
+    ];
+    const { repairs, problems } = compare(project, wants, found, new Set());
+    assert.deepEqual(repairs, []);
+    assert.equal(problems.length, 4);
+    assert.match(
+      problems[0] ?? "",
+      /^default: App Engine has no such service\. Run the same command again/,
+    );
+    assert.match(
+      problems[1] ?? "",
+      /^add: trafficVersion names v9, .*Take trafficVersion out of the stack file/,
+    );
+    assert.match(problems[2] ?? "", /^ws: version v3 is not there\. Run the same command again/);
+    assert.match(
+      problems[3] ?? "",
+      /^m: version v4 is STOPPED.*gcloud app versions start v4 --service m --project my-project/,
+    );
+  });
+});
+
+describe("the preview of a routine deployment", () => {
+  const urn = (type: string, name = "x"): string =>
+    `urn:pulumi:dev::appengine-realtime::appengine-realtime:app:StandardService$${type}::${name}`;
+  const account = urn("gcp:serviceaccount/account:Account", "web-account");
+  const version = urn("gcp:appengine/standardAppVersion:StandardAppVersion", "web-version");
+  const read = (...steps: object[]) => decodePreview(JSON.stringify({ steps }));
+  const persons = (...steps: object[]) =>
+    changesForPerson(read(...steps).changes).map(({ op, name }) => `${op} ${name}`);
+
+  it("leaves alone what is only looked at, and what a refresh finds without a consequence", () => {
+    assert.deepEqual(
+      read(
+        { op: "refresh", urn: account },
+        { op: "update", urn: account, detailedDiff: { etag: { kind: "update" } } },
+        { op: "same", urn: account },
+        { op: "refresh", urn: version },
+        { op: "same", urn: version, detailedDiff: null },
+      ).changes,
+      [],
+    );
+  });
+
+  it("sees what the plan makes of it afterwards", () => {
+    assert.deepEqual(persons({ op: "delete", urn: account }, { op: "create", urn: account }), [
+      "delete web-account",
+    ]);
+    assert.deepEqual(
+      persons({ op: "refresh", urn: account }, { op: "update", urn: account, diffReasons: ["x"] }),
+      ["update web-account"],
+    );
+  });
+
+  it("calls three steps of a replacement by one word, and an old one that waits for its end a change", () => {
+    const steps = [
+      { op: "refresh", urn: account },
+      { op: "create-replacement", urn: account, replaceReasons: ["accountId"] },
+      { op: "replace", urn: account, replaceReasons: ["accountId"] },
+      { op: "delete-replaced", urn: account, detailedDiff: null },
+    ];
+    assert.deepEqual(read(...steps).changes, [
+      {
+        urn: account,
+        type: "gcp:serviceaccount/account:Account",
+        name: "web-account",
+        op: "replace",
+        properties: ["accountId"],
+      },
+    ]);
+    assert.deepEqual(
+      persons({ op: "same", urn: account }, { op: "delete-replaced", urn: account }),
+      ["delete-replaced web-account"],
+    );
+  });
+
+  it("leaves to the deployer what the table gives it, and components and providers to nobody", () => {
+    assert.deepEqual(
+      persons(
+        { op: "create", urn: version },
+        { op: "create", urn: "urn:pulumi:dev::x::appengine-realtime:app:StandardService::web" },
+        { op: "update", urn: "urn:pulumi:dev::x::pulumi:providers:gcp::default_9_37_0" },
+        { op: "create", urn: "urn:pulumi:dev::x::pulumi:pulumi:Stack::x-dev" },
+      ),
+      [],
+    );
+  });
+
+  it("takes a type that the table does not know, and an unknown step, for a person's", () => {
+    assert.deepEqual(
+      persons(
+        { op: "create", urn: urn("gcp:redis/instance:Instance", "cache") },
+        { op: "frobnicate", urn: account },
+      ),
+      ["create cache", "frobnicate web-account"],
+    );
+  });
+
+  it("has the errors of a preview that failed, each once", () => {
+    const message = "error: The settings of this stack are wrong:\n";
+    const diagnostics = [
+      { message, severity: "error" },
+      { message, severity: "error" },
+      { message: "by the way", severity: "warning" },
+    ];
+    assert.deepEqual(decodePreview(JSON.stringify({ diagnostics })).errors, [message.trim()]);
+  });
+
+  it("refuses what is no preview", () => {
+    assert.throws(() => decodePreview("Previewing update"), /printed no JSON/);
+    assert.throws(() => decodePreview('{"steps":[{"op":1}]}'), /another form than expected/);
+  });
+});
+
+describe("the questions to App Engine", () => {
+  const world = { default: { allocations: { v1: 1 }, versions: [{ id: "v1" }] } };
+  const waits: number[] = [];
+  /** A clock that only waiting moves. */
+  function clientOf(api: AppEngineApi, signal = new AbortController().signal): AppEngine {
+    waits.length = 0;
+    let time = 0;
+    return new AppEngine({
+      project,
+      signal,
+      url: api.url,
+      credentials: () => Promise.resolve(new Headers({ authorization: `Bearer ${api.token}` })),
+      pace: {
+        now: () => time,
+        random: () => 1,
+        wait: (ms) => {
+          waits.push(ms);
+          time += ms;
+          return Promise.resolve();
+        },
+      },
+    });
+  }
+
+  it("follow the pages to their end", async () => {
+    const versions = Array.from({ length: 7 }, (_, index) => ({ id: `v${index}` }));
+    const names = ["default", "add", "ws", "m"];
+    await using api = await AppEngineApi.create(
+      project,
+      Object.fromEntries(names.map((name) => [name, { allocations: { v0: 1 }, versions }])),
+    );
+    api.pageSize = 3;
+    const found = await clientOf(api).live();
+    assert.deepEqual(
+      found.map(({ id, versions: all }) => [id, all.length]),
+      names.map((name) => [name, 7]),
+    );
+    assert.deepEqual(api.refused, []);
+    assert.equal(api.calls.length, 2 + 4 * 3);
+  });
+
+  for (const troubles of [
+    [429, 503, 500],
+    ["torn", "torn body", "html"],
+  ] satisfies Trouble[][]) {
+    it(`are asked again after ${troubles.join(", ")}, with growing waits`, async () => {
+      await using api = await AppEngineApi.create(project, world);
+      api.troubles.push(...troubles);
+      const [service] = await clientOf(api).live();
+      assert.deepEqual(service?.allocations, { v1: 1 });
+      assert.deepEqual(waits, [500, 1000, 2000]);
+    });
+  }
+
+  it("are given up after a minute, with what was answered", async () => {
+    await using api = await AppEngineApi.create(project, world);
+    api.troubles.push(...Array.from({ length: 100 }, () => 503));
+    await assert.rejects(clientOf(api).live(), {
+      message: "App Engine answered 503 to GET /v1/apps/my-project/services: trouble 503",
+    });
+    const sum = waits.reduce((all, ms) => all + ms, 0);
+    assert(sum > 45_000 && sum < 60_000, String(sum));
+    assert(Math.max(...waits) === 8000);
+  });
+
+  it("are not repeated when the answer is no", async () => {
+    for (const status of [400, 401, 403]) {
+      await using api = await AppEngineApi.create(project, world);
+      api.troubles.push(status);
+      await assert.rejects(clientOf(api).live(), Refusal);
+      assert.equal(api.calls.length, 1);
+    }
+  });
+
+  it("find nothing where there is no application yet", async () => {
+    await using api = await AppEngineApi.create(project, world);
+    api.exists = false;
+    assert.deepEqual(await clientOf(api).live(), []);
+  });
+
+  it("stop when they are interrupted", async () => {
+    await using api = await AppEngineApi.create(project, world);
+    await assert.rejects(clientOf(api, AbortSignal.abort(new Error("SIGINT"))).live(), /SIGINT/);
+    assert.deepEqual(waits, []);
+  });
+
+  it("leave this machine only by https", () => {
+    for (const [url, fits] of [
+      ["https://appengine.googleapis.com", true],
+      ["http://127.0.0.1:1", true],
+      ["http://appengine.googleapis.com", false],
+      ["http://127.0.0.1.example:1", false],
+      ["file:///x", false],
+      ["nonsense", false],
+    ] as const) {
+      const make = () =>
+        new AppEngine({
+          ...{ project, url, signal: new AbortController().signal },
+          credentials: () => Promise.resolve(new Headers()),
+        });
+      if (fits) assert.doesNotThrow(make);
+      else assert.throws(make, /APP_ENGINE_URL/, url);
+    }
+  });
+});
+
+describe("the arguments and outputs of a deployment", () => {
+  it("are refused with what is allowed", () => {
+    for (const [args, says] of [
+      [[], /: no stack\nusage: npm run deploy/],
+      [["--stack", "../dev"], /: "\.\.\/dev" is no stack/],
+      [["--stack", "local"], /npm start/],
+      [["--stack", "dev", "--force"], /'--force'.*usage/s],
+      [["--stack", "dev", "extra"], /extra.*usage/s],
+      [["--stack", "dev", "--ws-image", "registry/ws:latest"], /can change its content/],
+      [["--stack", "dev", "--ws-image", ""], /can change its content/],
+    ] as const) {
+      assert.throws(() => readDeployArguments(args), says);
+    }
+  });
+
+  it("of a stack without any are empty, and others than this program's are refused", () => {
+    assert.deepEqual(decodeOutputs("{}"), {
+      ...{ versions: {}, traffic: {}, trafficSplits: {}, wsImage: "" },
+    });
+    assert.throws(() => decodeOutputs("error"), /printed no JSON/);
+    assert.throws(() => decodeOutputs('{"traffic":{"add":1}}'), /traffic\.add/);
+  });
+});
