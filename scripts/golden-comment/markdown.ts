@@ -71,9 +71,9 @@ function section(name: string, stack: StackDifference | undefined, most: number)
   ]);
   if (outputs.length > 0) lines.push("! outputs of the stack", ...indented(outputs));
   const shown = lines.map((line) => cut(visible(line), mostOfALine));
-  const frame = (block: readonly string[]): string => {
-    const fence = fenceAround(block);
-    return [
+  const fence = fenceAround(shown);
+  const frame = (block: readonly string[]): string =>
+    [
       `<details><summary><b>${name}</b>: ${counts}</summary>`,
       "",
       `${fence}diff`,
@@ -83,13 +83,17 @@ function section(name: string, stack: StackDifference | undefined, most: number)
       "</details>",
       "",
     ].join("\n");
-  };
-  let block = shown;
-  while (size(frame(block)) > most && block.length > 1) {
-    const kept = Math.max(0, Math.floor(block.length * 0.9) - 1);
-    block = [...shown.slice(0, kept), `… ${shown.length - kept} more lines`];
+  const more = (kept: number): string => `… ${shown.length - kept} more lines`;
+  const whole = frame(shown);
+  if (size(whole) <= most) return whole;
+  let kept = 0;
+  let left = most - size(frame([more(0)]));
+  for (const line of shown) {
+    left -= size(line) + 1;
+    if (left < 0) break;
+    kept++;
   }
-  return frame(block);
+  return frame([...shown.slice(0, kept), more(kept)]);
 }
 
 function indented(lines: readonly Line[]): string[] {
