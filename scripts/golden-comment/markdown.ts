@@ -71,14 +71,14 @@ function section(name: string, stack: StackDifference | undefined, most: number)
   ]);
   if (outputs.length > 0) lines.push("! outputs of the stack", ...indented(outputs));
   const shown = lines.map((line) => cut(visible(line), mostOfALine));
-  const fence = fenceAround(shown);
   const frame = (block: readonly string[]): string =>
     [
       `<details><summary><b>${name}</b>: ${counts}</summary>`,
       "",
-      `${fence}diff`,
+      // No line within ends the block: each begins with its sign or a blank, and has no line break in it.
+      "```diff",
       ...block,
-      fence,
+      "```",
       "",
       "</details>",
       "",
@@ -100,12 +100,6 @@ function indented(lines: readonly Line[]): string[] {
   const shown = lines.slice(0, mostOfAResource).map(({ sign, text }) => `${sign}   ${text}`);
   const more = lines.length - shown.length;
   return more === 0 ? shown : [...shown, `    … ${more} more`];
-}
-
-/** Longer than any run of its character within, so that no line of the block ends it. */
-function fenceAround(lines: readonly string[]): string {
-  const runs = lines.flatMap((line) => line.match(/`+/g) ?? []).map((run) => run.length);
-  return "`".repeat(Math.max(3, ...runs.map((length) => length + 1)));
 }
 
 /** What cannot be seen, or makes other text look different, is written by its number. */
