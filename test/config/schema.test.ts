@@ -60,8 +60,8 @@ describe("Pulumi.yaml", () => {
         .filter(([key]) => !optional.includes(key))
         .map(([key, schema]) => [key, typeOf(schema)]),
     );
-    assert.deepEqual(optional, ["m"]);
-    assert.match(read("Pulumi.yaml"), /left out, and is declared nowhere: m\./);
+    assert.deepEqual(optional, ["m", "alerts"]);
+    assert.match(read("Pulumi.yaml"), /left out, and are declared nowhere: m and alerts\./);
     for (const [key, declaration] of Object.entries(project.config)) {
       assert((declaration.description ?? "").length > 20, `${key} has a description`);
       // A default here would be a second place for a value, and only the CLI would know of it.

@@ -176,7 +176,7 @@ describe("wrong settings", () => {
         [`${namespace}:netwrok`]: "{}",
       }),
       [
-        "netwrok: is not known; allowed: location, protect, adopt, network, nats, natsKeys, web, add, ws, m, build",
+        "netwrok: is not known; allowed: location, protect, adopt, network, nats, natsKeys, web, add, ws, m, alerts, build",
         'gcp:project: "My project"; allowed: a project\'s id: 6 to 30 lower-case letters, digits and hyphens, a letter first',
         'location: "mars"; allowed: us-central, us-west1, us-west2, us-west3, us-west4, us-east1, us-east4, northamerica-northeast1, southamerica-east1, europe-west, europe-west2, europe-west3, europe-west6, europe-central2, asia-east1, asia-east2, asia-northeast1, asia-northeast2, asia-northeast3, asia-south1, asia-southeast1, asia-southeast2, australia-southeast1',
         'protect: "yes"; allowed: true or false',

@@ -1,6 +1,6 @@
-/** What builds, and what is watched: Artifact Registry, Cloud Build, Logging, Monitoring. */
+/** What builds: Artifact Registry, Cloud Build. */
 import type { Props } from "../backend.ts";
-import { isUnknown, lastSegment, objectAt, textAt } from "../values.ts";
+import { lastSegment, objectAt, textAt } from "../values.ts";
 import {
   accountMustExist,
   computeName,
@@ -16,21 +16,12 @@ import {
 import { grantOn } from "./iam.ts";
 import { numberFrom } from "./names.ts";
 import { subnetworkToken } from "./ranges.ts";
-import type { Place, Report, ResourceType, Types } from "./type.ts";
+import type { Place, Report, Types } from "./type.ts";
 
 const repository = "gcp:artifactregistry/repository:Repository";
 
 function locationOf(inputs: Props, place: Place): string {
   return textAt(inputs, "location") ?? place.region;
-}
-
-/** Things that the cloud names itself; the shown name keeps them apart here. */
-function numbered(kind: string, shown: string): Pick<ResourceType, "id" | "computed"> {
-  return {
-    id: (inputs, place) =>
-      `projects/${projectOf(inputs, place)}/${kind}/${numberFrom(JSON.stringify(inputs[shown] ?? inputs))}`,
-    computed: (_inputs, _place, id) => ({ name: id }),
-  };
 }
 
 /** What may start a trigger. */
@@ -161,53 +152,5 @@ export const delivery: Types = {
       const email = lastSegment(textAt(resource.inputs, "serviceAccount") ?? "");
       accountMustExist(live, email, "serviceAccount", place);
     },
-  },
-  "gcp:logging/metric:Metric": {
-    replaces: [],
-    autoNamed: "name",
-    deleteBeforeReplace: "when named",
-    check: (inputs, report) => {
-      matches(
-        inputs,
-        "name",
-        /^[A-Za-z0-9_\-.,+!*',()%/]{1,100}$/,
-        "1–100 of its allowed characters",
-        report,
-      );
-    },
-    id: (inputs) => name(inputs),
-  },
-  "gcp:monitoring/dashboard:Dashboard": {
-    replaces: ["project"],
-    check: (inputs, report) => {
-      const text = textAt(inputs, "dashboardJson");
-      if (text === undefined || isUnknown(text)) return;
-      try {
-        JSON.parse(text);
-      } catch (error) {
-        report("dashboardJson", `is not JSON: ${String(error)}`);
-      }
-    },
-    id: (inputs, place) =>
-      `projects/${projectOf(inputs, place)}/dashboards/${numberFrom(name(inputs, "dashboardJson"))}`,
-  },
-  "gcp:monitoring/alertPolicy:AlertPolicy": {
-    replaces: ["project"],
-    check: (inputs, report) => {
-      oneOf(inputs, "combiner", ["AND", "OR", "AND_WITH_MATCHING_RESOURCE"], report);
-    },
-    ...numbered("alertPolicies", "displayName"),
-  },
-  "gcp:monitoring/notificationChannel:NotificationChannel": {
-    replaces: ["project"],
-    ...numbered("notificationChannels", "displayName"),
-  },
-  "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig": {
-    replaces: ["project", "monitoredResource"],
-    check: (inputs, report) => {
-      matches(inputs, "timeout", /^([1-9]|[1-5]\d|60)s$/, "a time from 1s to 60s", report);
-      oneOf(inputs, "period", ["60s", "300s", "600s", "900s"], report);
-    },
-    ...numbered("uptimeCheckConfigs", "displayName"),
   },
 };

@@ -7,6 +7,7 @@ import { delivery } from "./delivery.ts";
 import { firewall } from "./firewall.ts";
 import { iam } from "./iam.ts";
 import { messaging } from "./messaging.ts";
+import { monitoring } from "./monitoring.ts";
 import { network } from "./network.ts";
 import { storage } from "./storage.ts";
 import type { ResourceType, Types } from "./type.ts";
@@ -20,6 +21,7 @@ const tables: readonly Types[] = [
   firewall,
   iam,
   messaging,
+  monitoring,
   network,
   storage,
 ];
