@@ -23,6 +23,9 @@ interface Wanted {
   readonly prepare?: (folder: string) => void;
 }
 
+/** Shell parts that were run, as `workflow/job: script`. */
+const ran = new Set<string>();
+
 async function run(
   t: TestContext,
   { workflow, job: jobName, step, tools = {}, values, files = {}, prepare }: Wanted,
@@ -32,6 +35,7 @@ async function run(
   const found = job.steps.find(isIt) ?? assert.fail(`there is no step "${step}"`);
   await using sandbox = await makeSandbox(t, files, tools);
   prepare?.(sandbox.folder);
+  ran.add(`${workflow}/${jobName}: ${found.run ?? ""}`);
   const end = await runStep(job, found, { ...sandbox, ...(values && { values }) });
   return { ...end, lines: sandbox.cli.lines(), env: { ...sandbox.cli.calls.at(-1)?.env } };
 }
@@ -349,4 +353,14 @@ describe("the search for drift", { skip: unlessLinux, concurrency: 2 }, () => {
       assert.notEqual((await report(t, "failure", "", command)).code, 0, command);
     }
   });
+});
+
+it("every shell part of more than one line was run by these tests", { skip: unlessLinux }, () => {
+  for (const workflow of ["preview", "deploy", "drift"]) {
+    for (const [name, { steps }] of Object.entries(readWorkflow(workflow).jobs)) {
+      for (const { run: text = "" } of steps) {
+        if (text.trim().includes("\n")) assert(ran.has(`${workflow}/${name}: ${text}`), text);
+      }
+    }
+  }
 });
