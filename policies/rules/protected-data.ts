@@ -55,6 +55,12 @@ export const protectedData: StackRule = {
   },
 };
 
+/** True for what may not be lost; everything else has to be replaceable. */
+export function holdsData({ type, inputs }: Pick<Resource, "type" | "inputs">): boolean {
+  const isBucket = type === "gcp:storage/bucket:Bucket";
+  return protectedTypes.has(type) || (isBucket && inputs["forceDestroy"] !== true);
+}
+
 function problemsOf({ type, inputs, protect }: Resource): string[] {
   const problems = (guards[type] ?? [])
     .filter(([input, allowed]) => {
@@ -62,13 +68,6 @@ function problemsOf({ type, inputs, protect }: Resource): string[] {
       return !isUnknown(value) && !allowed.includes(value);
     })
     .map(([input, allowed]) => `${input} is not ${allowed.join(" or ")}`);
-  if (type === "gcp:storage/bucket:Bucket") {
-    const holdsState = String(inputs["name"]).endsWith("-pulumi-state");
-    const isRemade = inputs["forceDestroy"] === true;
-    if (holdsState && isRemade) problems.push("forceDestroy is true, and it holds the state");
-    if (!isRemade && !protect) problems.push("is not protected");
-  } else if (protectedTypes.has(type) && !protect) {
-    problems.push("is not protected");
-  }
+  if (holdsData({ type, inputs }) && !protect) problems.push("is not protected");
   return problems;
 }

@@ -1,6 +1,13 @@
-/** What must hold in the graph of every stack, whatever it declares. Each check answers with problems. */
+/**
+ * What must hold in the graph of every stack, whatever it declares: how it hangs together, and what only the
+ * recording shows. What single resources must be like is said by `policies/`. Each check answers with problems.
+ */
 import { z } from "zod";
 import type { RecordedGraph, RecordedResource } from "../../local/record.ts";
+import { evaluate } from "../../policies/evaluate.ts";
+import { secretIn } from "../../policies/lib/secrets.ts";
+import { holdsData } from "../../policies/rules/protected-data.ts";
+import { ruleResources } from "../../scripts/policies/recorded.ts";
 import { typeAndName } from "./golden.ts";
 
 type Resources = readonly RecordedResource[];
@@ -13,13 +20,15 @@ export function graphProblems(graph: RecordedGraph, { protect }: { protect: bool
     ...textProblems(graph),
     ...orderProblems(resources),
     ...familyProblems(resources),
-    ...protectionProblems(resources, protect),
+    ...policyProblems(resources),
+    ...replacementProblems(resources, protect),
+    ...retentionProblems(resources),
     ...secretProblems(resources),
     ...deliveryProblems(resources),
   ];
 }
 
-/** A text that an Output, an unknown or an undefined value went into, or that is a secret. */
+/** A text that an Output, an unknown or an undefined value went into; or an output that is a secret. */
 export function textProblems({
   resources,
   outputs,
@@ -33,7 +42,6 @@ export function textProblems({
     { what: "an Output", pattern: /Calling \[to(String|JSON)\]|Output<T>/ },
     { what: "an object", pattern: /\[object \w+\]/ },
     { what: "not a number", pattern: /\bNaN\b/ },
-    { what: "a seed", pattern: /S[A-Z2-7]{57}/ },
   ];
   const found: string[] = [];
   const visit = (where: string, value: unknown): void => {
@@ -51,7 +59,15 @@ export function textProblems({
   };
   for (const { urn, inputs } of resources) visit(typeAndName(urn), inputs);
   visit("outputs", outputs);
-  return found;
+  const secret = secretIn(JSON.stringify(outputs));
+  return secret === undefined ? found : [...found, `outputs: there is ${secret}`];
+}
+
+/** What the policies say of the graph. */
+export function policyProblems(resources: Resources): string[] {
+  return evaluate(ruleResources(resources)).map(
+    ({ rule, urn, problem }) => `${typeAndName(urn)}: ${problem} (${rule})`,
+  );
 }
 
 const versionTypes = [
@@ -138,28 +154,18 @@ export function familyProblems(resources: Resources): string[] {
   });
 }
 
-/** What a protected stack must not lose, by type; and the bucket with the state, by its name. */
-const protectedTypes = [
-  ":Application",
-  "firestore/database:Database",
-  "compute/disk:Disk",
-  "secretmanager/secret:Secret",
-  ":Network",
-  ":Subnetwork",
-  ":Connector",
-];
+/** What is protected although it has to be replaceable; what has to be protected is a policy's business. */
+export function replacementProblems(resources: Resources, protect: boolean): string[] {
+  return resources
+    .filter((resource) => resource.protect && !(protect && holdsData(resource)))
+    .map(({ urn }) => `${typeAndName(urn)} is protected`);
+}
 
-export function protectionProblems(resources: Resources, protect: boolean): string[] {
-  return resources.flatMap((resource) => {
-    const { urn, type, inputs } = resource;
-    const kept =
-      protectedTypes.some((end) => type.endsWith(end)) ||
-      (type.endsWith(":Bucket") && String(inputs["name"]).endsWith("-pulumi-state"));
-    const wanted = protect && kept;
-    return resource.protect === wanted
-      ? []
-      : [`${typeAndName(urn)} is ${wanted ? "not " : ""}protected`];
-  });
+/** Archives stay in their bucket for a rollback. (The engine does not tell policies what is retained.) */
+export function retentionProblems(resources: Resources): string[] {
+  return resources
+    .filter(({ type, retainOnDelete }) => type.endsWith(":BucketObject") && !retainOnDelete)
+    .map(({ urn }) => `${typeAndName(urn)} is deleted with its version`);
 }
 
 /**
@@ -188,7 +194,7 @@ export function secretProblems(resources: Resources): string[] {
   const wide = resources.filter(
     ({ type, inputs }) =>
       type.endsWith("projects/iAMMember:IAMMember") &&
-      /secretmanager\.(secretAccessor|admin)|\/(owner|editor)$/.test(String(inputs["role"])),
+      /secretmanager\.(secretAccessor|admin)/.test(String(inputs["role"])),
   );
   return [...problems, ...wide.map(({ urn }) => `${typeAndName(urn)} opens every secret`)];
 }
@@ -240,12 +246,6 @@ export function deliveryProblems(resources: Resources): string[] {
     accounts.add(oidcToken.serviceAccountEmail);
     if (!used.has(urn)) problems.push(`${typeAndName(urn)} pushes to no instance that is declared`);
     if (oidcToken.audience === "") problems.push(`${typeAndName(urn)} has no audience`);
-    if (!z.object({ ttl: z.literal("") }).safeParse(inputs["expirationPolicy"]).success) {
-      problems.push(`${typeAndName(urn)} expires`);
-    }
-    if (!z.object({ deadLetterTopic: z.string() }).safeParse(inputs["deadLetterPolicy"]).success) {
-      problems.push(`${typeAndName(urn)} has no dead letters`);
-    }
   }
   for (const { urn, inputs } of resources.filter(({ inputs }) => inputs["role"] !== undefined)) {
     const [, member = ""] = String(inputs["member"]).split(":");

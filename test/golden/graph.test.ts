@@ -9,7 +9,9 @@ import {
   familyProblems,
   graphProblems,
   orderProblems,
-  protectionProblems,
+  policyProblems,
+  replacementProblems,
+  retentionProblems,
   secretProblems,
   textProblems,
 } from "./checks.ts";
@@ -57,6 +59,7 @@ describe(`the graph of ${previewed} in a preview, where nothing computed is know
     const urns = (graph: RecordedGraph) => graph.resources.map(({ urn }) => urn);
     assert.deepEqual(urns(preview), urns(graphOf(previewed)));
     assert.deepEqual(textProblems(preview), []);
+    assert.deepEqual(policyProblems(preview.resources), []);
   });
 
   it("names its versions already, and as the up will", () => {
@@ -119,7 +122,6 @@ describe("a graph that is broken", () => {
     ["an Output", "Calling [toString] on an [Output<T>] is not supported."],
     ["an object", "[object Object]"],
     ["not a number", "NaN"],
-    ["a seed", `S${"A".repeat(57)}`],
   ] as const) {
     it(`is caught with the text ${JSON.stringify(value)}`, () => {
       const resources = broken("dev", "nats-0", withInput("hostname", value));
@@ -182,33 +184,33 @@ describe("a graph that is broken", () => {
     ]);
   });
 
-  for (const name of [
-    "app-application",
-    "app-database",
-    "nats-1-data",
-    "nats-seed-ws",
-    "nats-seed-m",
-    "ws-secrets-ws-token-hmac",
-    "realtime-network",
-    "realtime-flex",
-    "realtime-connector",
-    "deployer-state",
-  ]) {
-    it(`is caught when prod does not protect ${name}`, () => {
-      const problems = protectionProblems(
-        broken("prod", name, () => ({ protect: false })),
-        true,
-      );
-      assert.equal(problems.length, 1);
-      assert.match(problems[0] ?? "", new RegExp(`::${name} is not protected$`));
-    });
-  }
-
   it("is caught when something that has to be replaceable is protected", () => {
     const resources = broken("prod", "nats-0", () => ({ protect: true }));
-    assert.deepEqual(protectionProblems(resources, true), [
+    assert.deepEqual(replacementProblems(resources, true), [
       "gcp:compute/instance:Instance::nats-0 is protected",
     ]);
+    // Where nothing is protected, data is not either.
+    assert.equal(replacementProblems(graphOf("prod").resources, true).length, 0);
+    assert(replacementProblems(graphOf("prod").resources, false).length > 10);
+  });
+
+  it("is caught when a policy does not allow it", () => {
+    const resources = broken("prod", "nats-1-data", () => ({ protect: false }));
+    assert.deepEqual(policyProblems(resources), [
+      "gcp:compute/disk:Disk::nats-1-data: is not protected (protected-data)",
+    ]);
+  });
+
+  it("is caught when an archive goes with its version", () => {
+    const resources = broken("dev", "add-source-object", () => ({ retainOnDelete: false }));
+    assert.deepEqual(retentionProblems(resources), [
+      "gcp:storage/bucketObject:BucketObject::add-source-object is deleted with its version",
+    ]);
+  });
+
+  it("is caught when an output is secret", () => {
+    const outputs = { key: { seed: `SU${"A".repeat(56)}` } };
+    assert.deepEqual(textProblems({ resources: [], outputs }), ["outputs: there is an NKey seed"]);
   });
 
   it("is caught when a secret has another reader, or no reader", () => {
@@ -223,7 +225,11 @@ describe("a graph that is broken", () => {
       withInput("member", "serviceAccount:add-service@my-project-dev.iam.gserviceaccount.com"),
     );
     assert.match(secretProblems(key)[0] ?? "", /^ws-token-hmac may be read by /);
-    const everybody = broken("dev", "ws-logging.logWriter", withInput("role", "roles/editor"));
+    const everybody = broken(
+      "dev",
+      "ws-logging.logWriter",
+      withInput("role", "roles/secretmanager.admin"),
+    );
     assert.deepEqual(secretProblems(everybody), [
       "gcp:projects/iAMMember:IAMMember::ws-logging.logWriter opens every secret",
     ]);
@@ -270,14 +276,6 @@ describe("a graph that is broken", () => {
             inputs: { ...inputs, manualScaling: { instances: 1 } },
           })),
         () => [`${named(1)} pushes to no instance that is declared`],
-      ],
-      [
-        "a subscription expires and has no dead letters",
-        () =>
-          broken("dev", subscription(0), ({ inputs: { deadLetterPolicy: _, ...inputs } }) => ({
-            inputs: { ...inputs, expirationPolicy: { ttl: "2678400s" } },
-          })),
-        () => [`${named(0)} expires`, `${named(0)} has no dead letters`],
       ],
       [
         "the account that pushes has a role",
