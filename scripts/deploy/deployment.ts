@@ -5,10 +5,10 @@ import { basename, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { AppEngine } from "./app-engine.ts";
 import { compare, type Comparison, type Repair, sharesText, versionsOf } from "./live.ts";
-import { decodeOutputs, type StackOutputs } from "./outputs.ts";
+import type { StackOutputs } from "./outputs.ts";
 import { changesForPerson, decodePreview } from "./preview-steps.ts";
-import { adviceOn, type Pulumi, type PulumiEnd } from "./pulumi.ts";
-import { exitCodes, Refusal } from "./refusal.ts";
+import { adviceOn, outputsOf, type Pulumi, type PulumiEnd } from "./pulumi.ts";
+import { exitCodes, paragraph, Refusal } from "./refusal.ts";
 import type { StackFile } from "./stack-file.ts";
 
 export interface DeploymentArgs {
@@ -89,14 +89,6 @@ export async function rehearse(args: DeploymentArgs): Promise<void> {
 
 /** Laws of the project that Pulumi asks before it changes anything. */
 const policies = ["--policy-pack", "policies"] as const;
-
-async function outputsOf(pulumi: Pulumi, stack: string): Promise<StackOutputs> {
-  const end = await pulumi.ask(["stack", "output", "--json"]);
-  if (end.code !== 0) {
-    throw new Refusal(paragraph(end.stderr.trim(), adviceOn(end, stack)));
-  }
-  return decodeOutputs(end.stdout);
-}
 
 function isNew({ versions }: StackOutputs): boolean {
   return Object.keys(versions).length === 0;
@@ -258,8 +250,4 @@ function trafficText({ traffic, versions }: StackOutputs): string {
       ([service, id]) => `${service} ${id}${versions[service] === id ? "" : " (trafficVersion)"}`,
     )
     .join(", ");
-}
-
-function paragraph(...lines: readonly string[]): string {
-  return lines.filter((line) => line !== "").join("\n");
 }

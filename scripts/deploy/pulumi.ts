@@ -3,7 +3,8 @@ import { spawn } from "node:child_process";
 import type { Writable } from "node:stream";
 import { ownGroup } from "../../local/process/group.ts";
 import type { Interrupts } from "./interrupts.ts";
-import { Refusal } from "./refusal.ts";
+import { decodeOutputs, type StackOutputs } from "./outputs.ts";
+import { paragraph, Refusal } from "./refusal.ts";
 
 /** How a command ended. */
 export interface PulumiEnd {
@@ -74,6 +75,13 @@ export class Pulumi {
     });
     return { code, ...kept };
   }
+}
+
+/** What the program said when it last ran to its end. */
+export async function outputsOf(pulumi: Pulumi, stack: string): Promise<StackOutputs> {
+  const end = await pulumi.ask(["stack", "output", "--json"]);
+  if (end.code !== 0) throw new Refusal(paragraph(end.stderr.trim(), adviceOn(end, stack)));
+  return decodeOutputs(end.stdout);
 }
 
 /** What to do about the failure of a command, where its output tells; empty where it does not. */

@@ -19,3 +19,8 @@ export class Refusal extends Error {
     this.exitCode = exitCode;
   }
 }
+
+/** Lines under each other, without those that say nothing. */
+export function paragraph(...lines: readonly string[]): string {
+  return lines.filter((line) => line !== "").join("\n");
+}
