@@ -34,7 +34,8 @@ export interface BuildTriggersArgs extends GithubRepository {
  *
  * The repository is connected by Cloud Build's GitHub app (the first generation), which a person installs once.
  * The second generation would want a connection that keeps a token of GitHub's in a secret of this project,
- * and shows no log on GitHub. Here nothing is kept, and a trigger only names the repository.
+ * and shows no log on GitHub. Here nothing is kept, and a trigger only names the repository. For one that is not
+ * connected the trigger is refused with a 400, "Repository mapping does not exist", and the address to do it at.
  *
  * A pull request is built by the steps that it brings itself. So the account of the preview may read and no
  * more, and a stranger's pull request waits for `/gcbrun` of somebody who may write to the repository.

@@ -21,11 +21,13 @@ export const requiredServices = [
   "datastore", // the database's API for clients
   "firestore", // the database's API for administrators
   "iam", // service accounts
+  "iamcredentials", // GitHub Actions acts as the pipelines' accounts
   "logging",
   "monitoring",
   "pubsub", // the topics of replicated services
   "secretmanager", // seeds of the NKeys
   "storage", // archives of the services
+  "sts", // GitHub Actions exchanges its token here
   "vpcaccess", // the connector
 ] as const;
 

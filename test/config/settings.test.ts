@@ -75,6 +75,8 @@ function problemsOf(settings: Record<string, string>, stack?: string): string[] 
 const refused = (changes: Record<string, unknown>, gcp?: Record<string, string | undefined>) =>
   problemsOf(raw(changes, gcp));
 
+const github = { owner: "octo-org", repository: "realtime" };
+
 describe("settings", () => {
   it("are decoded into plain values with what derives from them", () => {
     assert.deepEqual(decodeSettings(raw()), {
@@ -93,13 +95,14 @@ describe("settings", () => {
         nats: { ...right.nats, imageDigest },
         web: { ...right.web, trafficVersion: "v0123456789" },
         ws: { ...right.ws, image },
-        build: { legacyProjectNumber: "123456789012" },
+        build: { legacyProjectNumber: "123456789012", github: { ...github, repositoryId: "74" } },
       }),
     );
     assert.equal(settings.nats.imageDigest, imageDigest);
     assert.equal(settings.web.trafficVersion, "v0123456789");
     assert.equal(settings.ws.image, image);
     assert.equal(settings.build.legacyProjectNumber, "123456789012");
+    assert.deepEqual(settings.build.github, { ...github, repositoryId: "74" });
   });
 
   it("have no replicated memory where a stack leaves it out, or where a null takes it away", () => {
@@ -531,6 +534,54 @@ describe("wrong settings", () => {
       { build: { legacyProjectNumber: "my-project" } },
       undefined,
       'build.legacyProjectNumber: "my-project"; allowed: the project\'s number in quotes, e.g. "123456789012"',
+    ],
+    [
+      "a repository with its owner in its name",
+      { build: { github: { ...github, repository: "octo-org/realtime" } } },
+      undefined,
+      'build.github.repository: "octo-org/realtime"; allowed: a repository\'s name without its owner',
+    ],
+    [
+      "an owner that is no account of GitHub",
+      { build: { github: { ...github, owner: "octo_org" } } },
+      undefined,
+      'build.github.owner: "octo_org"; allowed: a user or an organization of GitHub',
+    ],
+    [
+      "a repository's number without quotes",
+      { build: { github: { ...github, repositoryId: 74 } } },
+      undefined,
+      'build.github.repositoryId: 74; allowed: the repository\'s number in quotes, e.g. "123456789"',
+    ],
+    [
+      "a pattern where one branch deploys",
+      { build: { github: { ...github, deployBranch: "release/*" } } },
+      undefined,
+      'build.github.deployBranch: "release/*"; allowed: a branch, no pattern',
+    ],
+    [
+      "an environment with a quote in it",
+      { build: { github: { ...github, deployEnvironment: "prod'" } } },
+      undefined,
+      'build.github.deployEnvironment: "prod\'"; allowed: an environment of GitHub, e.g. prod',
+    ],
+    [
+      "a branch and an environment that both deploy",
+      { build: { github: { ...github, deployBranch: "main", deployEnvironment: "prod" } } },
+      undefined,
+      'build.github.deployEnvironment: "prod"; allowed: not together with deployBranch',
+    ],
+    [
+      "a repository without an owner",
+      { build: { github: { repository: "realtime" } } },
+      undefined,
+      "build.github.owner: is missing; allowed: a user or an organization of GitHub",
+    ],
+    [
+      "an approval of what nothing starts",
+      { build: { approval: true } },
+      undefined,
+      "build.approval: true; allowed: only with build.github",
     ],
     [
       "an image by its tag",
