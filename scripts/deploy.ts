@@ -6,19 +6,20 @@
  * what is live, makes a traffic split anew that is not what the program wants, and asks again.
  *
  * Exit codes: 0 it is live; 1 Pulumi failed, and something may have changed; 2 nothing was changed; 3 the
- * update succeeded, but what is live is not what the program wants; 128 + n: interrupted by signal n.
+ * update succeeded, but what is live is not what the program wants; 4 a preview that was to have no changes
+ * has some; 128 + n: interrupted by signal n.
  */
 import { AppEngine } from "./deploy/app-engine.ts";
 import { readDeployArguments } from "./deploy/arguments.ts";
 import { defaultCredentials } from "./deploy/credentials.ts";
-import { deploy, type DeploymentArgs, rehearse } from "./deploy/deployment.ts";
+import { deploy, type DeploymentArgs, rehearse, verify } from "./deploy/deployment.ts";
 import { Interrupts } from "./deploy/interrupts.ts";
 import { Pulumi } from "./deploy/pulumi.ts";
 import { Refusal } from "./deploy/refusal.ts";
 import { readStackFile } from "./deploy/stack-file.ts";
 
 async function main(argv: readonly string[], interrupts: Interrupts): Promise<void> {
-  const { stack, wsImage, routine, dryRun } = readDeployArguments(argv);
+  const { stack, wsImage, routine, ...how } = readDeployArguments(argv);
   const file = await readStackFile(stack);
   const credentials = defaultCredentials(file.project);
   const appEngine = new AppEngine({
@@ -34,7 +35,9 @@ async function main(argv: readonly string[], interrupts: Interrupts): Promise<vo
     pulumi: new Pulumi({ stack, interrupts, stdout, stderr }),
     say: (line) => stdout.write(`${line}\n`),
   };
-  await (dryRun ? rehearse(args) : deploy(args));
+  if (how.verify) await verify(args);
+  else if (how.dryRun) await rehearse(args, how.expectNoChanges);
+  else await deploy(args);
 }
 
 {

@@ -35,7 +35,7 @@ export async function deploy(args: DeploymentArgs): Promise<void> {
     const update = ["up", "--refresh", "--yes", ...policies, ...settings];
     const end = await pulumi.show(update);
     if (end.code !== 0) throw failedUpdate(end, stack);
-    await verify(args, before, async (repairs) => {
+    await compareAndRepair(args, before, async (repairs) => {
       for (const { service, wanted, live } of repairs) {
         say(
           `${service}: ${sharesText(live)}, but the program wants ${wanted}, and the update saw nothing to do: ` +
@@ -58,24 +58,45 @@ export async function deploy(args: DeploymentArgs): Promise<void> {
   });
 }
 
-/** Shows what a deployment would do, and whether what the last one wanted is live. Changes nothing. */
-export async function rehearse(args: DeploymentArgs): Promise<void> {
-  const { stack, pulumi, appEngine, say } = args;
+/**
+ * Shows what a deployment would do, and whether what the last one wanted is live. Changes nothing.
+ *
+ * @param expectNoChanges fails when there is something to do
+ */
+export async function rehearse(args: DeploymentArgs, expectNoChanges: boolean): Promise<void> {
+  const { stack, pulumi, say } = args;
   const last = await outputsOf(pulumi, stack);
+  const expect = expectNoChanges ? ["--expect-no-changes"] : [];
+  let unexpected = "";
   await withSettings(args, last, async (settings) => {
     if (args.routine) await refuseChangesForPerson(args, settings);
-    const end = await pulumi.show(["preview", "--refresh", "--diff", ...policies, ...settings]);
-    if (end.code !== 0) {
+    const preview = ["preview", "--refresh", "--diff", ...expect, ...policies, ...settings];
+    const end = await pulumi.show(preview);
+    if (end.code === 0) return;
+    if (!/no changes were expected/i.test(end.stderr + end.stdout)) {
       throw new Refusal(paragraph("The preview failed, see above.", adviceOn(end, stack)));
     }
+    unexpected = "There is something to deploy, although no changes were expected: see above.";
   });
-  if (isNew(last)) {
-    say("Nothing was deployed yet.");
-    return;
-  }
-  const { project } = args.file;
+  if (isNew(last)) say("Nothing was deployed yet.");
+  else await compareWithLast(args, last, unexpected);
+  if (unexpected !== "") throw new Refusal(unexpected, exitCodes.changes);
+}
+
+/** Looks whether what the last deployment wanted is live. */
+export async function verify(args: DeploymentArgs): Promise<void> {
+  const last = await outputsOf(args.pulumi, args.stack);
+  if (isNew(last)) throw new Refusal("Nothing was deployed yet.", exitCodes.notLive);
+  await compareWithLast(args, last);
+}
+
+async function compareWithLast(
+  { file, appEngine, say }: DeploymentArgs,
+  last: StackOutputs,
+  first = "",
+): Promise<void> {
   const live = await liveOf(appEngine, last);
-  const { repairs, problems } = compare(project, last, live, versionsOf(live));
+  const { repairs, problems } = compare(file.project, last, live, versionsOf(live));
   const found = [
     ...repairs.map(
       ({ service, wanted, live: shares }) =>
@@ -83,8 +104,8 @@ export async function rehearse(args: DeploymentArgs): Promise<void> {
     ),
     ...problems,
   ];
-  if (found.length > 0) throw notLive(found);
-  say(`Live is what was deployed last: ${trafficText(last)}`);
+  if (found.length > 0) throw notLive(found, first);
+  say(`Live in ${file.project}, as it was deployed last: ${trafficText(last)}`);
 }
 
 /** Laws of the project that Pulumi asks before it changes anything. */
@@ -185,7 +206,7 @@ function failedUpdate(end: PulumiEnd, stack: string): Refusal {
 }
 
 /** Compares what is live with what the program wants now, lets what can be repaired be, and looks again. */
-async function verify(
+async function compareAndRepair(
   { stack, file, pulumi, appEngine, say }: DeploymentArgs,
   before: ReadonlySet<string>,
   repair: (repairs: readonly Repair[]) => Promise<void>,
@@ -235,11 +256,11 @@ async function afterUpdate<T>(look: () => Promise<T>): Promise<T> {
   }
 }
 
-function notLive(problems: readonly string[]): Refusal {
+/** @param first what is to be said before it */
+function notLive(problems: readonly string[], first = ""): Refusal {
+  const lines = problems.map((each) => `  ${each}`);
   return new Refusal(
-    ["What is live is not what the program wants:", ...problems.map((each) => `  ${each}`)].join(
-      "\n",
-    ),
+    paragraph(first, "What is live is not what the program wants:", ...lines),
     exitCodes.notLive,
   );
 }

@@ -47,6 +47,7 @@ export class Pulumi {
     interrupts.signal.throwIfAborted();
     const child = spawn("pulumi", [...command, "--non-interactive", "--stack", stack], {
       stdio: ["ignore", "pipe", "pipe"],
+      env: environment(),
       // Ctrl-C at a terminal goes to its whole group. Pulumi gets it from here, once.
       detached: ownGroup,
     });
@@ -77,6 +78,13 @@ export class Pulumi {
   }
 }
 
+/** Nothing secret passes through the program, so the state's passphrase is empty unless somebody gave it one. */
+function environment(): NodeJS.ProcessEnv {
+  const given = ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"];
+  const isGiven = given.some((name) => process.env[name] !== undefined);
+  return { ...process.env, ...(isGiven ? {} : { PULUMI_CONFIG_PASSPHRASE: "" }) };
+}
+
 /** What the program said when it last ran to its end. */
 export async function outputsOf(pulumi: Pulumi, stack: string): Promise<StackOutputs> {
   const end = await pulumi.ask(["stack", "output", "--json"]);
@@ -101,7 +109,10 @@ export function adviceOn({ stdout, stderr }: PulumiEnd, stack: string): string {
     );
   }
   if (/PULUMI_CONFIG_PASSPHRASE|incorrect passphrase/.test(text)) {
-    return "The state was encrypted with a passphrase: set PULUMI_CONFIG_PASSPHRASE (docs/first-deploy.md says to what).";
+    return (
+      "The state was encrypted with another passphrase than the empty one that docs/first-deploy.md begins " +
+      "with: set PULUMI_CONFIG_PASSPHRASE."
+    );
   }
   return "";
 }

@@ -8,6 +8,8 @@ export const exitCodes = {
   refused: 2,
   /** The update succeeded, but what is live is not what the program wants. */
   notLive: 3,
+  /** A preview that was to have no changes has some. */
+  changes: 4,
 } as const;
 
 /** A mistake or failure that the user is told of in its own words, without a stack trace. */

@@ -389,6 +389,8 @@ describe("the arguments and outputs of a deployment", () => {
       [["--stack", "dev", "extra"], /extra.*usage/s],
       [["--stack", "dev", "--ws-image", "registry/ws:latest"], /can change its content/],
       [["--stack", "dev", "--ws-image", ""], /can change its content/],
+      [["--stack", "dev", "--expect-no-changes"], /goes with --dry-run alone/],
+      [["--stack", "dev", "--verify", "--dry-run"], /takes no other option/],
     ] as const) {
       assert.throws(() => readDeployArguments(args), says);
     }

@@ -48,6 +48,7 @@ describe(
       const { code, stdout, stderr } = await world.deploy();
       assert.deepEqual([code, stderr], [0, ""]);
       assert.deepEqual(world.commands(), [look, update, look]);
+      assert(world.cli.calls.every(({ env }) => env["PULUMI_CONFIG_PASSPHRASE"] === ""));
       assert(stdout.endsWith("Live in my-project: default v0000000001, add v0000000003\n"), stdout);
       await world.assertFileUntouched();
     });
@@ -249,6 +250,50 @@ describe(
       ]);
       deployAdd(world);
       assert.equal((await world.deploy("--dry-run")).code, 0);
+    });
+
+    it("says both that there is something to deploy and what is live, when no change was expected", async () => {
+      const none = "error: no changes were expected but changes were proposed\n";
+      await using world = await DeployWorld.create(servicesWith(now), () => ({
+        preview: () => ({ code: 255, stderr: none }),
+      }));
+      world.outputs = outputsFor(now);
+      const { code, stdout, stderr } = await world.deploy("--dry-run", "--expect-no-changes");
+      assert.equal(code, 4);
+      assert.match(
+        stdout,
+        /Live in my-project, as it was deployed last: default v0000000001, add v0000000003\n$/,
+      );
+      assert.match(stderr, /There is something to deploy, although no changes were expected/);
+      assert(world.commands()[1]?.startsWith("preview --refresh --diff --expect-no-changes "));
+      world.api.service("add").allocations = { v0000000009: 1 };
+      const both = await world.deploy("--dry-run", "--expect-no-changes");
+      assert.equal(both.code, 3);
+      assert.match(
+        both.stderr,
+        /There is something to deploy.*\nWhat is live is not what the program wants:\n {2}add: /,
+      );
+    });
+
+    it("only looks whether what was deployed last is live, when it is asked to", async () => {
+      await using world = await DeployWorld.create(servicesWith(now));
+      assert.equal((await world.deploy("--verify")).code, 3, "a new stack");
+      world.outputs = outputsFor(now);
+      const { code, stdout, stderr } = await world.deploy("--verify");
+      assert.deepEqual([code, stderr], [0, ""]);
+      assert.equal(
+        stdout,
+        "Live in my-project, as it was deployed last: default v0000000001, add v0000000003\n",
+      );
+      world.api.service("add").allocations = { [now.add]: 0.5, [old.add]: 0.5 };
+      world.api.service("add").versions.push({ id: old.add });
+      const half = await world.deploy("--verify");
+      assert.equal(half.code, 3);
+      assert.match(
+        half.stderr,
+        /add: 50 % goes to v0000000003, 50 % goes to v0000000002, but .* a deployment repairs it/,
+      );
+      assert.deepEqual(world.commands(), [look, look, look]);
     });
 
     it("explains a lock that somebody holds", async () => {
