@@ -127,8 +127,8 @@ export const schemas = {
   ),
   protect: explained(
     flag,
-    "whether Pulumi refuses to delete or replace the application, the database, NATS disks, seeds, network and connector, and the state bucket",
-    "in place; turn it off in one `pulumi up`, delete in the next",
+    "whether Pulumi refuses to delete or replace the application, the database, NATS disks, seeds and other secrets, network and connector",
+    "in place; turn it off in one deployment, delete in the next",
   ),
   adopt: object({
     application: explained(

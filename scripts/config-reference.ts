@@ -1,18 +1,11 @@
-/** `npm run config-reference`: writes the table of settings into docs/config.md. */
+/** `npm run config-reference`: writes the tables of settings into the documents. */
 import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { format, resolveConfig } from "prettier";
-import { referenceTable, settingsFields, withTable } from "./config-reference/reference.ts";
+import { settingsDocuments } from "./config-reference/documents.ts";
 
-const file = join(resolve(import.meta.dirname, ".."), "docs", "config.md");
-const before = await readFile(file, "utf8");
-const after = await format(withTable(before, referenceTable(settingsFields())), {
-  ...(await resolveConfig(file)),
-  parser: "markdown",
-});
-if (after === before) {
-  console.log("docs/config.md is as it has to be");
-} else {
-  await writeFile(file, after);
-  console.log("docs/config.md has the settings of config.ts now");
+const root = resolve(import.meta.dirname, "..");
+for (const [name, text] of await settingsDocuments(root)) {
+  const isCurrent = (await readFile(join(root, name), "utf8")) === text;
+  if (!isCurrent) await writeFile(join(root, name), text);
+  console.log(`${name} ${isCurrent ? "is as it has to be" : "has the settings of today now"}`);
 }

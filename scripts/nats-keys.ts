@@ -59,7 +59,7 @@ async function main(argv: readonly string[]): Promise<void> {
     (print
       ? `Pulumi.${stack}.yaml names keys now that are not stored before you have run the lines above. Then: `
       : `Pulumi.${stack}.yaml has the new public keys. Next: `) +
-      `pulumi up --refresh --stack ${stack}\n` +
+      `npm run deploy -- --stack ${stack}\n` +
       "Until that is done, a service that connects anew has a key that the servers do not know yet.",
   );
 }
@@ -113,8 +113,7 @@ async function store(pairs: readonly Pair[], project: string, stack: string): Pr
         "Nothing was changed, since these secrets cannot be reached:",
         ...missing,
         "If they do not exist yet, declare them first:",
-        `  pulumi up --stack ${stack} --target '**ProjectServices**' --target '**AppEngineApplication**' \\`,
-        "    --target '**PrivateNetwork**' --target '**NatsServer**'",
+        `  npm run bootstrap -- --project ${project} --stack ${stack}`,
       ].join("\n"),
     );
   }

@@ -186,17 +186,19 @@ function rolesText(roles: readonly string[]): string {
 
 /** What is left to a person when everything is there. */
 function nextText(target: Target, outputs: Readonly<Record<string, unknown>>): string {
-  const file = `Pulumi.${target.stack}.yaml`;
-  const { url } = outputs;
+  const { url, workloadIdentityProvider: provider } = outputs;
+  const { stack, github } = target;
+  const variable = `WORKLOAD_IDENTITY_PROVIDER_${stack.toUpperCase().replaceAll("-", "_")}`;
   return [
     "",
     `Everything is there${typeof url === "string" ? `: ${url}` : ""}`,
-    `Commit ${file}: it has this environment's public keys, and the salt of its state.`,
-    ...(target.github === undefined
+    `Commit Pulumi.${stack}.yaml: it has this environment's public keys, and the salt of its state.`,
+    ...(github === undefined || typeof provider !== "string" || provider === ""
       ? []
       : [
-          "For GitHub's workflows set the repository's variables: docs/environments.md lists them.",
+          "For GitHub's workflows (docs/environments.md has the rest):",
+          `  $ gh variable set ${variable} --repo ${github} --body ${provider}`,
         ]),
-    `From now on: npm run deploy -- --stack ${target.stack}`,
+    `From now on: npm run deploy -- --stack ${stack}`,
   ].join("\n");
 }

@@ -49,7 +49,7 @@ export interface Facts {
   readonly keys: Readonly<Record<string, string>>;
   /** Public NKey by service, of the seed in Secret Manager; undefined where there is none. */
   readonly seedKeys: Readonly<Record<string, string | undefined>>;
-  /** Whether all that is live is what the last deployment meant to be. */
+  /** Whether a deployment would change nothing, and what is live is what the last one meant to be. */
   readonly live: boolean;
 }
 
@@ -314,9 +314,10 @@ export function seedSecretOf(service: string): string {
   return `nats-seed-${service}`;
 }
 
-/** Asks whether what is live is what was deployed, and changes nothing. */
+/** Asks whether a deployment would change anything, and whether the traffic goes where the last one sent it. */
 function verifyLine(stack: string): string[] {
-  return ["npm", "run", "--silent", "deploy", "--", "--stack", stack, "--dry-run"];
+  const options = ["--stack", stack, "--dry-run", "--expect-no-changes"];
+  return ["npm", "run", "--silent", "deploy", "--", ...options];
 }
 
 export function isComplete(stack: StackState, urns: readonly string[]): boolean {

@@ -296,7 +296,7 @@ export function planFor(target: Target, facts: Facts): Plan {
       done: isThere(baseTargets),
       roles: founderRoles,
       commands: [pulumiUp(baseTargets)],
-      changes: ["stack", "apis", "application", "database", "filled", "seedKeys"],
+      changes: ["stack", "apis", "application", "database", "filled", "seedKeys", "live"],
       ifItFails: again,
     }),
     step({
@@ -306,7 +306,7 @@ export function planFor(target: Target, facts: Facts): Plan {
       done: Object.entries(facts.keys).every(([service, key]) => facts.seedKeys[service] === key),
       roles: ["roles/secretmanager.admin"],
       commands: [{ line: ["npm", "run", "--silent", "nats-keys", "--", "--stack", name] }],
-      changes: ["keys", "filled", "seedKeys"],
+      changes: ["keys", "filled", "seedKeys", "live"],
       ifItFails: again,
     }),
     step({
@@ -336,7 +336,7 @@ export function planFor(target: Target, facts: Facts): Plan {
               `https://console.cloud.google.com/cloud-build/triggers;region=global/connect?project=${project}`,
             ],
             commands: [pulumiUp(triggerTargets)],
-            changes: ["stack"] as const,
+            changes: ["stack", "live"] as const,
             ifItFails: `Where it says "Repository mapping does not exist", ${target.github} is not connected yet: https://console.cloud.google.com/cloud-build/triggers;region=global/connect?project=${project} (no trigger has to be made there). ${again}`,
           }),
         ]),

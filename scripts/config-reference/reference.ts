@@ -1,9 +1,9 @@
 /**
- * The table of settings in docs/config.md, made from what the schema says of each field. The prose
- * around it is written by hand.
+ * The tables of settings in docs/config.md and docs/environments.md, made from what the schema says of
+ * each field and from the stack files. The prose around them is written by hand.
  */
 import { z } from "zod";
-import { providerSchemas, schemas } from "../../config.ts";
+import { namespace, providerSchemas, schemas } from "../../config.ts";
 
 /** One field that a stack may set. */
 export interface Field {
@@ -69,7 +69,46 @@ export function referenceTable(fields: readonly Field[]): string {
   ].join("\n");
 }
 
-const begin = "<!-- Written by `npm run config-reference` from config.ts: -->";
+/**
+ * What differs between stacks, as a Markdown table: a row for each setting that is one value in each of
+ * them. Keys differ everywhere, and are left out.
+ *
+ * @param stacks what `config` of each stack file says, by the stack's name
+ */
+export function differencesTable(
+  fields: readonly Field[],
+  stacks: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+): string {
+  const names = Object.keys(stacks);
+  const rows = fields
+    .filter(({ path }) => !path.startsWith("natsKeys."))
+    .map(({ path }) => ({ path, values: names.map((name) => valueAt(stacks[name] ?? {}, path)) }))
+    .filter(({ values }) => values.every((value) => typeof value !== "object"))
+    .filter(({ values }) => new Set(values).size > 1);
+  return [
+    `| setting | ${names.map((name) => `\`${name}\``).join(" | ")} |`,
+    `| --- | ${names.map(() => "---").join(" | ")} |`,
+    ...rows.map(
+      ({ path, values }) => `| \`${path}\` | ${values.map((value) => shown(value)).join(" | ")} |`,
+    ),
+  ].join("\n");
+}
+
+function shown(value: unknown): string {
+  if (value === undefined) return "";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function valueAt(config: Readonly<Record<string, unknown>>, path: string): unknown {
+  const [key = "", ...rest] = path.split(".");
+  return rest.reduce<unknown>(
+    (value, part) =>
+      typeof value === "object" && value !== null ? Reflect.get(value, part) : undefined,
+    config[key.includes(":") ? key : `${namespace}:${key}`],
+  );
+}
+
+const begin = /<!-- Written by `npm run config-reference` from [^>]*: -->/g;
 const end = "<!-- By hand again: -->";
 
 /**
@@ -78,10 +117,11 @@ const end = "<!-- By hand again: -->";
  * @throws Error when there are no marks, or more than one pair
  */
 export function withTable(document: string, table: string): string {
-  const parts = document.split(begin);
-  const rest = parts[1]?.split(end);
-  if (parts.length !== 2 || rest?.length !== 2) {
-    throw new Error(`the document needs one line ${begin} and after it one line ${end}`);
+  const [mark, ...more] = document.match(begin) ?? [];
+  const [before = "", rest = ""] = document.split(mark ?? end);
+  const after = rest.split(end);
+  if (mark === undefined || more.length > 0 || after.length !== 2) {
+    throw new Error(`the document needs one line ${begin.source} and after it one line ${end}`);
   }
-  return `${parts[0] ?? ""}${begin}\n\n${table}\n\n${end}${rest[1] ?? ""}`;
+  return `${before}${mark}\n\n${table}\n\n${end}${after[1] ?? ""}`;
 }

@@ -4,6 +4,8 @@ import { homedir, tmpdir } from "node:os";
 import { before, describe, it } from "node:test";
 import { stackNames } from "../../local/engine/stack-file.ts";
 import { type RecordedGraph, type RecordedResource, recordGraph } from "../../local/record.ts";
+import { targetMatcher } from "../../scripts/bootstrap/declared.ts";
+import { baseTargets, triggerTargets } from "../../scripts/bootstrap/plan.ts";
 import {
   deliveryProblems,
   familyProblems,
@@ -49,6 +51,30 @@ for (const stack of stackNames(root)) {
 
     it("is the reviewed one (`npm run golden` writes what it is now)", async () => {
       assert.equal(await goldenText(graphOf(stack)), await readFile(goldenFile(stack), "utf8"));
+    });
+
+    // `pulumi up --target` refuses what needs something that is neither there nor meant, too.
+    it("can be deployed in the parts that bootstrap begins with", () => {
+      const { resources } = graphOf(stack);
+      const missing = (targets: readonly string[]) => {
+        const isMeant = targetMatcher(targets);
+        return resources
+          .filter(({ urn }) => isMeant(urn))
+          .flatMap(({ urn, parent, dependencies, propertyDependencies }) =>
+            [...dependencies, ...Object.values(propertyDependencies).flat(), parent ?? urn]
+              .filter((needed) => !isMeant(needed) && !needed.includes("::pulumi:pulumi:Stack::"))
+              .map((needed) => `${urn} needs ${needed}`),
+          );
+      };
+      assert.deepEqual(missing(baseTargets), []);
+      assert.deepEqual(missing([...baseTargets, ...triggerTargets]), []);
+      assert(missing(baseTargets.slice(1)).length > 0, "what is missing is seen");
+      const left = (type: string, targets: readonly string[]) =>
+        resources.filter(({ type: is, urn }) => is === type && !targetMatcher(targets)(urn));
+      assert.deepEqual(left("gcp:secretmanager/secret:Secret", baseTargets), []);
+      assert.deepEqual(left("gcp:cloudbuild/trigger:Trigger", triggerTargets), []);
+      // The machines come up once, with the keys that last.
+      assert(left("gcp:compute/instance:Instance", [...baseTargets, ...triggerTargets]).length > 0);
     });
   });
 }

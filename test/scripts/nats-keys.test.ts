@@ -108,7 +108,7 @@ if (/${fails}/.test(call.args.join(" "))) {
       assert.notEqual(add, ws);
       assert.deepEqual(await keysInFile(), { add: publicKeyOf(add), ws: publicKeyOf(ws) });
       assert(!stdout.includes(add) && !stdout.includes(ws), "no seed is shown");
-      assert.match(stdout, /Next: pulumi up --refresh --stack dev\n/);
+      assert.match(stdout, /Next: npm run deploy -- --stack dev\n/);
     });
 
     it("changes nothing in the stack file but the keys", async () => {
@@ -155,8 +155,7 @@ if (/${fails}/.test(call.args.join(" "))) {
         `Nothing was changed, since these secrets cannot be reached:
   nats-seed-ws: ERROR: permission denied
 If they do not exist yet, declare them first:
-  pulumi up --stack dev --target '**ProjectServices**' --target '**AppEngineApplication**' \\
-    --target '**PrivateNetwork**' --target '**NatsServer**'
+  npm run bootstrap -- --project my-project --stack dev
 `,
       );
       assert(!(await calls()).some(({ args }) => args.includes("add")));
