@@ -1,6 +1,6 @@
 /** One version of an App Engine service: its instances, each a process. */
 import { randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Keeper } from "./keeper-client.ts";
 import type { Log, Logs } from "./logs.ts";
@@ -160,6 +160,8 @@ class AppInstance implements Instance {
   readonly #spec: VersionSpec;
   readonly #context: VersionContext;
   #port: number | undefined;
+  /** Its own temporary folder. */
+  #temp: string | undefined;
 
   constructor(spec: VersionSpec, context: VersionContext, index: number) {
     this.index = index;
@@ -194,21 +196,25 @@ class AppInstance implements Instance {
 
   async stop(): Promise<void> {
     await this.#process.stop();
-    this.#giveBackPort();
+    await this.#clear();
   }
 
-  #giveBackPort(): void {
+  /** Gives back what a process had that is gone. */
+  async #clear(): Promise<void> {
     if (this.#port !== undefined) releasePort(this.#port);
     this.#port = undefined;
+    if (this.#temp !== undefined) await rm(this.#temp, { recursive: true, force: true });
+    this.#temp = undefined;
   }
 
   async #launch(): Promise<Launch> {
     // A new port each time: another process may have taken the old one meanwhile.
-    this.#giveBackPort();
+    await this.#clear();
     const port = await freePort();
     this.#port = port;
     const temp = join(this.#context.tempFolder, `${this.#spec.service}-${port}`);
     await mkdir(temp, { recursive: true });
+    this.#temp = temp;
     const [file, args] = command(this.#spec.entrypoint);
     return {
       file,

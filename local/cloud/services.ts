@@ -120,6 +120,11 @@ export class Services {
     }
     service.versions.set(spec.version, version);
     if (before !== undefined) this.#retire(before, true);
+    // One that was started before and got no traffic waits for none any more.
+    for (const [id, other] of service.versions) {
+      const idle = other !== version && (service.shares.get(id) ?? 0) === 0;
+      if (idle && !this.#drains.has(other)) this.#retire(other, false);
+    }
   }
 
   /** Moves the traffic; a version that has none any more is stopped when its connections are over. */

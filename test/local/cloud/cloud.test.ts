@@ -236,6 +236,24 @@ suite("traffic", () => {
     assert.notEqual(back.pid, old.pid);
   });
 
+  it("a version that never got any is stopped when its service gets another", async () => {
+    await using test = await startCloud();
+    await deploy(test, "v1");
+    await deploy(test, "v2");
+    await deploy(test, "v3");
+    await eventually("v2 is stopped", () => {
+      return test.cloud.services.version("default", "v2")?.instances.length === 0;
+    });
+    assert.equal((await describe(test.port, "/")).env["GAE_VERSION"], "v1");
+    assert.equal(test.cloud.services.version("default", "v3")?.instances.length, 1);
+    const temporary = join(test.cloud.folder, "versions", "tmp");
+    assert.equal(
+      (await readdir(temporary)).length,
+      2,
+      "the temporary folder of v2 is gone with it",
+    );
+  });
+
   it("leaves a version whose connections do not end only so much time", async () => {
     await using test = await startCloud({ limits: { drainMs: 200 } });
     await deploy(test, "v1", { flexible: true });
