@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
 import { describe as suite, it } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
 import { WebSocket } from "ws";
-import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
-import { System } from "./system.ts";
+import { editFile, System } from "./system.ts";
 
 async function sum(system: System, a: number, b: number): Promise<unknown> {
   const response = await fetch(`${system.url}/api/add/sum`, {
@@ -18,17 +16,9 @@ async function sum(system: System, a: number, b: number): Promise<unknown> {
   return response.json();
 }
 
-/** Changes a file of the copy; fails when the text to be replaced is not in it. */
-function edit(folder: string, file: string, from: string | RegExp, to: string): void {
-  const path = join(folder, file);
-  const before = readFileSync(path, "utf8");
-  const after = before.replace(from, to);
-  assert.notEqual(after, before, `${file} has nothing like ${String(from)}`);
-  writeFileSync(path, after);
-}
-
 suite("npm start", () => {
-  it("runs the system, deploys what changes, and ends with Ctrl-C", async () => {
+  // What a change does while it runs is in test/system/upgrade.
+  it("runs the system, and ends with Ctrl-C", async () => {
     await using system = await System.start();
     await system.ready();
     for (const word of ["starting nats-server nats-0", "starting default v", "starting add v"]) {
@@ -45,8 +35,6 @@ suite("npm start", () => {
     assert.equal((await message)[0].toString(), "42");
     socket.terminate();
 
-    await deploysChanges(system);
-
     const processes = system.processes();
     assert.ok(processes.size >= 7, "npm's shell, main, provider, keeper, NATS and three services");
     system.signalGroup("SIGINT");
@@ -60,39 +48,34 @@ suite("npm start", () => {
     }
   });
 
-  it("runs all but m where Google's emulators are missing, and says what is", async () => {
+  it("without Google's emulators runs all but m, deploys what changed while it started, and ends with npm", async () => {
     await using system = await System.start({ env: { CLOUDSDK_ROOT_DIR: "/nowhere" } });
+    // Its archive is made by then, so that only another deployment can bring the change.
+    await system.prints("starting add v");
+    editFile(system.folder, ["apps/add/operands.ts", "a + b", "a + b + 1000"]);
     await system.ready();
     assert.match(
       system.output,
       /^the service m is left out: CLOUDSDK_ROOT_DIR is \/nowhere, where no Google Cloud SDK is$/m,
     );
     assert.ok(!system.output.includes("starting m v"));
-    assert.deepEqual(await sum(system, 40, 2), { res: 42 });
-  });
-
-  it("deploys what was changed while it started", async () => {
-    await using system = await System.start();
-    // Its archive is made by then, so that only another deployment can bring the change.
-    await system.prints("starting add v");
-    edit(system.folder, "apps/add/operands.ts", "a + b", "a + b + 1000");
-    await system.ready();
     await system.prints(/^apps\/add\/operands\.ts changed: add v\w+ → v\w+ /m);
     assert.deepEqual(await sum(system, 1, 1), { res: 1002 });
-  });
 
-  it("leaves nothing when npm alone gets SIGTERM", async () => {
-    await using system = await System.start();
-    await system.ready();
     const processes = system.processes();
     system.npm.kill("SIGTERM");
     await system.exitCode();
     await system.leavesNothing(processes);
   });
 
-  it("leaves nothing when its main process is killed", async () => {
-    await using system = await System.start();
+  it("deploys once with --no-watch, and leaves nothing when its main process is killed", async () => {
+    await using system = await System.start({ args: ["--no-watch"] });
     await system.ready();
+    editFile(system.folder, ["apps/add/operands.ts", "a + b", "a + b + 1000"]);
+    // Long enough for a change to be told, were it looked for.
+    await wait(1_000);
+    assert.ok(!system.output.includes("changed"), system.output);
+    assert.deepEqual(await sum(system, 1, 1), { res: 2 });
     const processes = system.processes();
     process.kill(system.pid(/^node local\/main\.ts/), "SIGKILL");
     await system.leavesNothing(processes);
@@ -120,7 +103,7 @@ suite("npm start", () => {
   it("leaves nothing when a service fails to start, and shows its last lines", async () => {
     await using system = await System.start({
       change: (folder) => {
-        edit(folder, "apps/ws/main.ts", /$/, '\nthrow new Error("the moon is full");\n');
+        editFile(folder, ["apps/ws/main.ts", /$/, '\nthrow new Error("the moon is full");\n']);
       },
     });
     await system.prints("starting nats-server");
@@ -147,31 +130,19 @@ suite("npm start", () => {
   });
 
   it("answers options that it does not know with its usage", async () => {
-    for (const args of [["--prot", "1"], ["--port", "eighty"], ["--port", "70000"], ["again"], ["--no-port"]]) {
-      await using system = await System.start({ args });
-      assert.equal(await system.exitCode(), 2, system.output);
-      assert.match(system.output, /^usage: npm start .*--watch/m);
-    }
+    const wrong = [
+      ["--prot", "1"],
+      ["--port", "eighty"],
+      ["--port", "70000"],
+      ["again"],
+      ["--no-port"],
+    ];
+    await Promise.all(
+      wrong.map(async (args) => {
+        await using system = await System.start({ args });
+        assert.equal(await system.exitCode(), 2, system.output);
+        assert.match(system.output, /^usage: npm start .*--watch/m);
+      }),
+    );
   });
 });
-
-/** A real deployment on each change: new version, traffic, end of the old version. */
-async function deploysChanges(system: System): Promise<void> {
-  edit(system.folder, "apps/add/operands.ts", "a + b", "a + b + 1000");
-  await eventually("the change is served", async () => {
-    return JSON.stringify(await sum(system, 1, 1)) === '{"res":1002}';
-  });
-  await system.prints(/^apps\/add\/operands\.ts changed: add v\w+ → v\w+ \([\d.]+ s\)$/m);
-  await system.prints(/cloud +\| stopped add v/);
-
-  edit(system.folder, "apps/add/main.ts", /$/, '\nthrow new Error("not today");\n');
-  await system.prints("apps/add/main.ts changed, and what was deployed before goes on:");
-  await system.prints("not today");
-  assert.deepEqual(await sum(system, 1, 1), { res: 1002 });
-
-  edit(system.folder, "apps/add/main.ts", '\nthrow new Error("not today");\n', "");
-  edit(system.folder, "apps/add/operands.ts", "a + b + 1000", "a + b");
-  await eventually("the change back is served", async () => {
-    return JSON.stringify(await sum(system, 1, 1)) === '{"res":2}';
-  });
-}

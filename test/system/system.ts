@@ -1,4 +1,5 @@
 /** `npm start` as its user runs it, in a copy of the repository that a test may change. */
+import assert from "node:assert/strict";
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -7,8 +8,10 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,6 +33,23 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** May alter the copy before the start. */
   readonly change?: (folder: string) => void;
+}
+
+/** A file below the root, what is replaced in it, and by what. */
+export type Edit = readonly [file: string, from: string | RegExp, to: string];
+
+/**
+ * Changes a file of a copy; fails when the text to be replaced is not in it.
+ *
+ * @returns the file's text before
+ */
+export function editFile(folder: string, [file, from, to]: Edit): string {
+  const path = join(folder, file);
+  const before = readFileSync(path, "utf8");
+  const after = before.replace(from, to);
+  assert.notEqual(after, before, `${file} has nothing like ${String(from)}`);
+  writeFileSync(path, after);
+  return before;
 }
 
 export class System implements AsyncDisposable {
