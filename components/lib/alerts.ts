@@ -3,7 +3,7 @@
  * night; docs/runbook.md has a section for each, under its id. What is only good to know is on the dashboard.
  */
 import { filterOf } from "./log-metrics.ts";
-import { level, platformSeries, total } from "./promql.ts";
+import { mean, perMinute, platformSeries, total } from "./promql.ts";
 
 /** The stack as far as alerts look at it. */
 export interface Watched {
@@ -146,7 +146,8 @@ function replicaAlerts(replicas: number): readonly Alert[] {
       trigger: {
         kind: "query",
         // Under load a line may meet a replica that is a revision behind, but not two lines of three.
-        query: `(${level("m_missing", "3m")} > 0.5) or (sum(${level("m_serving", "3m")}) < ${replicas})`,
+        // Each line that says so counts for one, and a line may fall out of the ten minutes.
+        query: `(${mean("m_missing", "3m", ["instance"])} > 0.5) or (${perMinute("m_serving", 10)} < ${replicas - 0.5})`,
         duration: "600s",
       },
     },

@@ -1,5 +1,5 @@
 /** The dashboard of a stack, as the JSON that Cloud Monitoring takes: a pure function. */
-import { level, logSeries, platformSeries, total } from "./promql.ts";
+import { logSeries, mean, perMinute, platformSeries, total } from "./promql.ts";
 
 export interface DashboardArgs {
   readonly title: string;
@@ -20,7 +20,6 @@ interface Chart {
   readonly title: string;
   readonly lines: readonly Line[];
   readonly unit?: string;
-  readonly stacked?: boolean;
 }
 
 interface Section {
@@ -54,14 +53,13 @@ const gateway: Section = {
   charts: [
     {
       title: "Open websockets",
-      lines: [{ query: level("gateway_connections", "2m") }],
-      stacked: true,
+      lines: [{ query: perMinute("gateway_connections", 5), legend: "websockets" }],
     },
     {
       title: "Messages per second",
       lines: [
-        { query: `${total("gateway_messages_in", "2m")} / 120`, legend: "in, from NATS" },
-        { query: `${total("gateway_messages_out", "2m")} / 120`, legend: "out, to websockets" },
+        { query: `${total("gateway_messages_in", "5m")} / 300`, legend: "in, from NATS" },
+        { query: `${total("gateway_messages_out", "5m")} / 300`, legend: "out, to websockets" },
       ],
     },
     {
@@ -74,11 +72,6 @@ const gateway: Section = {
         { query: total("gateway_recoveries", "15m"), legend: "asked for" },
         { query: total("gateway_failed_recoveries", "15m"), legend: "failed" },
       ],
-    },
-    {
-      title: "Waiting for slow readers",
-      lines: [{ query: level("gateway_backlog_bytes", "2m") }],
-      unit: "By",
     },
     {
       title: "CPU of the flexible machines",
@@ -99,11 +92,11 @@ function nats(replicated: boolean): Section {
     text: "What its clients see of it, and its machines.",
     charts: [
       {
-        title: "Seconds without NATS, of each minute",
+        title: "Seconds without NATS in a minute, of all instances",
         lines: [
-          { query: `${level("gateway_nats_away_ms", "2m")} / 1000`, legend: "ws" },
+          { query: `${perMinute("gateway_nats_away_ms", 5)} / 1000`, legend: "ws" },
           ...(replicated
-            ? [{ query: `${level("m_nats_away_ms", "2m")} / 1000`, legend: "m" }]
+            ? [{ query: `${perMinute("m_nats_away_ms", 5)} / 1000`, legend: "m" }]
             : []),
         ],
         unit: "s",
@@ -157,21 +150,21 @@ const replicatedMemory: Section = {
   charts: [
     {
       title: "Revision of each replica",
-      lines: [{ query: level("m_revision", "2m") }],
+      lines: [{ query: mean("m_revision", "3m", ["instance"]) }],
     },
     {
       title: "Revisions that a replica knows of and lacks",
-      lines: [{ query: level("m_missing", "2m") }],
+      lines: [{ query: mean("m_missing", "3m", ["instance"]) }],
     },
     {
       title: "Replicas that serve",
-      lines: [{ query: `sum(${level("m_serving", "2m")})`, legend: "replicas" }],
+      lines: [{ query: perMinute("m_serving", 5), legend: "replicas" }],
     },
     {
       title: "From commit to confirmation",
       lines: [
-        { query: `avg(${level("m_confirm_ms", "5m")})`, legend: "mean" },
-        { query: `max(${level("m_slowest_ms", "5m")})`, legend: "slowest of a minute" },
+        { query: mean("m_confirm_ms", "5m"), legend: "mean" },
+        { query: mean("m_slowest_ms", "5m"), legend: "slowest of each minute" },
       ],
       unit: "ms",
     },
@@ -279,7 +272,7 @@ export function dashboardOf({ title, project, replicated, runbook }: DashboardAr
   return { displayName: title, mosaicLayout: { columns, tiles } };
 }
 
-function widgetOf({ title, lines, unit, stacked }: Chart): Record<string, unknown> {
+function widgetOf({ title, lines, unit }: Chart): Record<string, unknown> {
   return {
     title,
     xyChart: {
@@ -289,7 +282,7 @@ function widgetOf({ title, lines, unit, stacked }: Chart): Record<string, unknow
           ...(unit === undefined ? {} : { unitOverride: unit }),
         },
         ...(legend === undefined ? {} : { legendTemplate: legend }),
-        plotType: stacked === true ? "STACKED_AREA" : "LINE",
+        plotType: "LINE",
         targetAxis: "Y1",
       })),
       yAxis: { scale: "LINEAR" },

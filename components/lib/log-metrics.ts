@@ -18,12 +18,15 @@ export interface LogMetric {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** The instance, as App Engine calls it: as many values as there are instances. */
+/**
+ * The instance, as App Engine calls it. A time series costs what 3.3 MiB of metrics cost a month, so only what
+ * means nothing in the sum of all instances has it.
+ */
 const perInstance = { instance: "instance" } as const;
 const perService = { service: "serviceContext.service" } as const;
 
-const gateway = { message: "gateway figures", labels: perInstance } as const;
-const replica = { message: "replica figures", labels: perInstance } as const;
+const gateway = { message: "gateway figures", labels: {} } as const;
+const replica = { message: "replica figures", labels: {} } as const;
 
 const gatewayMetrics = [
   {
@@ -46,13 +49,6 @@ const gatewayMetrics = [
     description: "Copies of them that went to websockets",
     field: "messagesOut",
     unit: "{message}",
-  },
-  {
-    ...gateway,
-    name: "gateway_backlog_bytes",
-    description: "What waits for websockets that read slowly",
-    field: "backlogBytes",
-    unit: "By",
   },
   {
     ...gateway,
@@ -90,6 +86,7 @@ const replicaMetrics = [
     name: "m_revision",
     description: "The revision that a replica has",
     field: "rev",
+    labels: perInstance,
     unit: "{revision}",
   },
   {
@@ -97,6 +94,7 @@ const replicaMetrics = [
     name: "m_missing",
     description: "Revisions that a replica knows of and does not have",
     field: "missing",
+    labels: perInstance,
     unit: "{revision}",
   },
   {

@@ -68,11 +68,14 @@ export function total(name: LogMetricName, within: string, by: readonly string[]
   return `sum${group(by)}(increase(${logSeries(name, "sum")}[${within}]))`;
 }
 
-/** What each instance said, in the mean of the time: for what is a level and no count. */
-export function level(name: LogMetricName, within: string): string {
-  const part = (which: "sum" | "count"): string =>
-    `sum by (instance)(increase(${logSeries(name, which)}[${within}]))`;
-  return `${part("sum")} / ${part("count")}`;
+/** What all instances together said in a minute, in the mean of some: each of them says it once. */
+export function perMinute(name: LogMetricName, minutes: number): string {
+  return `${total(name, `${minutes}m`)} / ${minutes}`;
+}
+
+/** The mean of what the lines said within the time. */
+export function mean(name: LogMetricName, within: string, by: readonly string[] = []): string {
+  return `${total(name, within, by)} / sum${group(by)}(increase(${logSeries(name, "count")}[${within}]))`;
 }
 
 /** ` by (a, b)`, or nothing. */
