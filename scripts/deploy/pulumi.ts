@@ -114,5 +114,12 @@ export function adviceOn({ stdout, stderr }: PulumiEnd, stack: string): string {
       "with: set PULUMI_CONFIG_PASSPHRASE."
     );
   }
+  if (/Cannot delete a version with a non-zero traffic allocation/.test(text)) {
+    return (
+      "Pulumi wants to delete a version that serves. When this deployment goes back from one that failed " +
+      "half-way, everything is as it should be all the same " +
+      `(npm run deploy -- --stack ${stack} --verify says whether), and docs/rollback.md says how Pulumi gets over it.`
+    );
+  }
   return "";
 }

@@ -255,7 +255,7 @@ describe("deploying a service again", { concurrency: false }, () => {
     assert.deepEqual(settled(ofM(last.calls, before, last)), ["update BucketObject m", ...inOrder]);
   });
 
-  // docs/first-deploy.md says so under "Going back".
+  // docs/rollback.md says so.
   it("cannot end cleanly when it goes back from half a deployment of it, until the next change", async () => {
     const serving = last;
     pipeline.write("apps/m/main.ts", "console.log('m 4');");

@@ -1,5 +1,7 @@
 /** The parts of `npm run deploy` that need no process: what they decide, what they ask and how often. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { AppEngine } from "../../scripts/deploy/app-engine.ts";
@@ -7,8 +9,9 @@ import { readDeployArguments } from "../../scripts/deploy/arguments.ts";
 import { compare, type LiveService, versionsOf, type Wanted } from "../../scripts/deploy/live.ts";
 import { decodeOutputs } from "../../scripts/deploy/outputs.ts";
 import { changesForPerson, decodePreview } from "../../scripts/deploy/preview-steps.ts";
-import { Refusal } from "../../scripts/deploy/refusal.ts";
+import { exitCodes, Refusal } from "../../scripts/deploy/refusal.ts";
 import { AppEngineApi, type Trouble } from "../support/app-engine-api.ts";
+import { repository } from "../support/checkout.ts";
 
 const project = "my-project";
 const services = fc.constantFrom("default", "add", "ws", "m");
@@ -403,4 +406,23 @@ describe("the arguments and outputs of a deployment", () => {
     assert.throws(() => decodeOutputs("error"), /printed no JSON/);
     assert.throws(() => decodeOutputs('{"traffic":{"add":1}}'), /traffic\.add/);
   });
+
+  it("are in docs/rollback.md: every exit code, and every option but those that pipelines use", () => {
+    const text = readFileSync(join(repository, "docs/rollback.md"), "utf8");
+    for (const code of Object.values(exitCodes))
+      assert.match(text, new RegExp(`^\\| ${code} `, "m"));
+    const help = messageOf(() => readDeployArguments([]));
+    const options = [...new Set(help.match(/--[a-z-]+/g))].filter((each) => each !== "--routine");
+    assert.equal(options.length, 5);
+    for (const option of options) assert(text.includes(option), option);
+  });
 });
+
+function messageOf(call: () => unknown): string {
+  try {
+    call();
+  } catch (error) {
+    return String(error);
+  }
+  return "";
+}
