@@ -62,6 +62,46 @@ describe("the documents", () => {
     });
   }
 
+  it("README.md leads to every document", () => {
+    const found = new Set<string>();
+    const follow = (name: string): void => {
+      if (found.has(name) || !name.endsWith(".md") || !existsSync(join(repository, name))) return;
+      found.add(name);
+      for (const link of linksOf(readFileSync(join(repository, name), "utf8"))) {
+        const [path = ""] = link.split("#");
+        if (path !== "") follow(join(dirname(name), decodeURIComponent(path)));
+      }
+    };
+    follow("README.md");
+    assert.deepEqual(
+      docs.filter((name) => !found.has(name)),
+      [],
+    );
+  });
+
+  it("README.md names every command of package.json, and none that there is not", () => {
+    const text = readFileSync(join(repository, "README.md"), "utf8");
+    const { scripts } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8")) as {
+      scripts: Record<string, string>;
+    };
+    // In a row of a table, or in a block that one is to type.
+    const named = (name: string) =>
+      text
+        .split("\n")
+        .some((line) => line.startsWith("| `npm run") && line.includes(`\`${name}\``)) ||
+      new RegExp(`npm (run )?${name}(?![\\w:-])`).test(text);
+    assert.deepEqual(
+      Object.keys(scripts).filter((name) => !named(name)),
+      [],
+    );
+    for (const name of ["README.md", ...docs]) {
+      const document = readFileSync(join(repository, name), "utf8");
+      for (const [, script = ""] of document.matchAll(/npm run (?:--silent )?([a-z][\w:-]*)/g)) {
+        assert(Object.hasOwn(scripts, script), `${name}: npm run ${script}`);
+      }
+    }
+  });
+
   it("docs/structure.md: every place of the table is there", () => {
     const text = readFileSync(join(repository, "docs/structure.md"), "utf8");
     const table = text.slice(0, text.indexOf("##"));
