@@ -5,6 +5,7 @@ import { closedBuckets } from "./rules/closed-buckets.ts";
 import { explicitIngress } from "./rules/explicit-ingress.ts";
 import { hardenedMachines } from "./rules/hardened-machines.ts";
 import { immutableVersions } from "./rules/immutable-versions.ts";
+import { knownTypesOnly } from "./rules/known-types.ts";
 import { labels } from "./rules/labels.ts";
 import { lastingSubscriptions } from "./rules/lasting-subscriptions.ts";
 import { namedMembers } from "./rules/named-members.ts";
@@ -17,6 +18,7 @@ import { oneRegion } from "./rules/one-region.ts";
 import { protectedData } from "./rules/protected-data.ts";
 
 export const rules: readonly Rule[] = [
+  knownTypesOnly,
   noExternalAddress,
   noOpenRange,
   hardenedMachines,

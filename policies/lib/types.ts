@@ -6,6 +6,8 @@ export const instance = "gcp:compute/instance:Instance";
 /** Machines, and templates that machines are made from; what is in both has the same names. */
 export const machines: ReadonlySet<string> = new Set([
   instance,
+  "gcp:compute/instanceFromTemplate:InstanceFromTemplate",
+  "gcp:compute/instanceFromMachineImage:InstanceFromMachineImage",
   "gcp:compute/instanceTemplate:InstanceTemplate",
   "gcp:compute/regionInstanceTemplate:RegionInstanceTemplate",
 ]);

@@ -15,6 +15,9 @@ const maxima: Readonly<Record<string, Readonly<Record<string, readonly string[]>
   },
 };
 
+/** Far more than any of the services needs; a larger number is a slip or no maximum. */
+const most = 1000;
+
 /**
  * Without a maximum a loop of requests, or an attack, is answered with instances until the budget is gone. And
  * scaling that is left out is the API's choice, which has changed before and is never seen as a difference.
@@ -22,7 +25,8 @@ const maxima: Readonly<Record<string, Readonly<Record<string, readonly string[]>
 export const boundedScaling: ResourceRule = {
   name: "bounded-scaling",
   description: "Every version says how it scales, in one way and with a maximum.",
-  remedy: "Give one of automaticScaling, basicScaling and manualScaling, with its maximum above 0.",
+  remedy:
+    "Give one of automaticScaling, basicScaling and manualScaling, with its maximum from 1 to 1000.",
   severity: "high",
   check({ type, inputs }) {
     const kinds = maxima[type];
@@ -35,7 +39,7 @@ export const boundedScaling: ResourceRule = {
       if (isUnknown(inputs[kind])) return [];
       const maximum = valueAt(inputs, kind, ...path);
       // 0 turns the maximum of a standard version off.
-      return isUnknown(maximum) || (typeof maximum === "number" && maximum > 0)
+      return isUnknown(maximum) || (typeof maximum === "number" && maximum > 0 && maximum <= most)
         ? []
         : [`${[kind, ...path].join(".")} is no maximum`];
     });

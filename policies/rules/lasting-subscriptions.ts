@@ -7,8 +7,10 @@ import { isUnknown, valueAt } from "../lib/values.ts";
  */
 export const lastingSubscriptions: ResourceRule = {
   name: "lasting-subscriptions",
-  description: "Every subscription lasts, and has a topic for what cannot be delivered.",
-  remedy: 'Give it expirationPolicy {ttl: ""} and a deadLetterPolicy with a topic of its own.',
+  description:
+    "Every subscription lasts, and has a topic of its project for what cannot be delivered.",
+  remedy:
+    'Give it expirationPolicy {ttl: ""} and a deadLetterPolicy with a topic of its own; push to https.',
   severity: "high",
   check({ type, inputs }) {
     if (type !== "gcp:pubsub/subscription:Subscription") return [];
@@ -22,7 +24,18 @@ export const lastingSubscriptions: ResourceRule = {
       problems.push("deadLetterPolicy.deadLetterTopic is not given");
     } else if (dead === inputs["topic"] && !isUnknown(dead)) {
       problems.push("deadLetterPolicy.deadLetterTopic is the topic itself");
+    } else if (isElsewhere(dead, inputs["project"])) {
+      problems.push("deadLetterPolicy.deadLetterTopic is in another project");
+    }
+    const endpoint = valueAt(inputs, "pushConfig", "pushEndpoint");
+    if (typeof endpoint === "string" && !isUnknown(endpoint) && !endpoint.startsWith("https://")) {
+      problems.push("pushConfig.pushEndpoint is not https");
     }
     return problems;
   },
 };
+
+function isElsewhere(topic: unknown, project: unknown): boolean {
+  const [, of] = /^projects\/([^/]+)\/topics\//.exec(typeof topic === "string" ? topic : "") ?? [];
+  return of !== undefined && typeof project === "string" && !isUnknown(project) && of !== project;
+}

@@ -1,5 +1,6 @@
 import { isClosedRange } from "../lib/addresses.ts";
 import type { ResourceRule } from "../lib/rule.ts";
+import { flexibleVersion } from "../lib/types.ts";
 import { type Inputs, isUnknown, listAt, textsAt, valueAt } from "../lib/values.ts";
 
 const policyRules: ReadonlySet<string> = new Set([
@@ -23,6 +24,10 @@ export const noOpenRange: ResourceRule = {
   check({ type, inputs }) {
     if (type === "gcp:compute/firewall:Firewall") return firewallProblems(inputs);
     if (policyRules.has(type)) return policyProblems(inputs);
+    // Past the front door, to machines that have external addresses.
+    if (type === flexibleVersion && listAt(inputs, "network", "forwardedPorts").length > 0) {
+      return ["network.forwardedPorts opens ports of App Engine's machines"];
+    }
     return [];
   },
 };

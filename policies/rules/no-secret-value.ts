@@ -12,7 +12,7 @@ const secretTypes: ReadonlySet<string> = new Set([
 
 /** Inputs that are secret, whatever is in them, in any type. */
 const secretInputs =
-  /^(?:secretData(?:Wo)?|privateKey|authToken|serviceKey|(?:\w*[a-z])?password)$/i;
+  /^(?:secretData(?:Wo)?|privateKey|auth_?token|service_?key|authorization|(?:\w*[a-z])?password)$/i;
 
 /** Inputs that hold variables of somebody's environment: a map, or a list of `NAME=value`. */
 const environments =
@@ -76,7 +76,9 @@ function variableProblems(path: readonly string[], text: string): string[] {
 }
 
 function isBareSecret(name: string, value: string): boolean {
-  return value !== "" && isSecretName(name) && !isSecretReference(value);
+  // A switch or a number about secrets is none.
+  const isPlain = /^(?:|true|false|\d{1,6}|\d+(?:ms|s|m|h|d))$/i.test(value);
+  return !isPlain && isSecretName(name) && !isSecretReference(value);
 }
 
 /** A text's JSON, if it is that of an object: options are handed to services in this way. */

@@ -25,7 +25,10 @@ const guards: Readonly<
 };
 
 const options = z.object({
-  stacks: z.array(z.string()).default(["prod"]),
+  /** Stacks that protect everything. */
+  stacks: z.array(z.string()).default(["prod", "production"]),
+  /** Names of resources that one deployment may delete. */
+  mayLose: z.array(z.string()).default([]),
 });
 
 /**
@@ -46,9 +49,13 @@ export const protectedData: StackRule = {
   severity: "critical",
   options,
   checkAll(resources, given) {
-    const { stacks } = options.parse(given);
+    const { stacks, mayLose } = options.parse(given);
+    // A production stack may be called otherwise: whoever protects one thing means all of it.
+    const protects = resources.some((resource) => resource.protect && holdsData(resource));
     return resources
-      .filter(({ urn }) => stacks.includes(stackOf(urn)))
+      .filter(
+        ({ urn, name }) => (protects || stacks.includes(stackOf(urn))) && !mayLose.includes(name),
+      )
       .flatMap((resource) =>
         problemsOf(resource).map((problem) => ({ urn: resource.urn, problem })),
       );

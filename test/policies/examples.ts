@@ -84,6 +84,12 @@ const application = (locationId: string): Resource =>
   resource("appengine/application:Application", { locationId });
 const connector = (region: string): Resource =>
   resource("vpcaccess/connector:Connector", { region });
+const identityProvider = (inputs: Resource["inputs"]): Resource =>
+  resource("iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider", {
+    attributeCondition: "assertion.repository == 'owner/name'",
+    attributeMapping: { "google.subject": "assertion.sub" },
+    ...inputs,
+  });
 const withEnv = (name: string, value: string): Resource =>
   standard({ envVariables: { [name]: value } });
 
@@ -107,6 +113,25 @@ const kept = {
 };
 
 export const examples: Readonly<Record<string, Examples>> = {
+  "known-types": {
+    hold: {
+      "a type that the rules were written for": [instance({}), standard({})],
+      "the stack, its provider and its components": [
+        "pulumi:pulumi:Stack",
+        "pulumi:providers:gcp",
+        "appengine-realtime:nats:NatsServer",
+      ].map((type) => ({ ...instance({}), type })),
+    },
+    breaks: Object.fromEntries(
+      [
+        "gcp:compute/networkFirewallPolicyWithRules:NetworkFirewallPolicyWithRules",
+        "gcp:compute/projectMetadata:ProjectMetadata",
+        "gcp:bigquery/dataset:Dataset",
+        "random:index/randomPassword:RandomPassword",
+        "pulumi-nodejs:dynamic:Resource",
+      ].map((type) => [type, breaking({ ...instance({}), type }, `no rule knows ${type}`)]),
+    ),
+  },
   "no-external-address": {
     hold: {
       "a machine inside": [instance({ networkInterfaces: [{ subnetwork: "s" }] })],
@@ -128,6 +153,12 @@ export const examples: Readonly<Record<string, Examples>> = {
           ],
         }),
         "networkInterfaces[0].ipv6AccessConfigs asks for an external address",
+      ),
+      "a machine made from an image of another": breaking(
+        resource("compute/instanceFromMachineImage:InstanceFromMachineImage", {
+          networkInterfaces: [{ accessConfigs: [{}] }],
+        }),
+        "networkInterfaces[0].accessConfigs asks for an external address",
       ),
       "a template": breaking(
         resource("compute/instanceTemplate:InstanceTemplate", {
@@ -203,6 +234,10 @@ export const examples: Readonly<Record<string, Examples>> = {
       "an open range beside one that is not known yet": breaking(
         firewall({ network: unknown, sourceRanges: [unknown, "0.0.0.0/0"] }),
         "sourceRanges has 0.0.0.0/0",
+      ),
+      "ports past the front door": breaking(
+        flexible({ network: { name: "realtime", forwardedPorts: ["4222"] } }),
+        "network.forwardedPorts opens ports of App Engine's machines",
       ),
       "no source": breaking(
         firewall({ sourceRanges: [] }),
@@ -294,6 +329,10 @@ export const examples: Readonly<Record<string, Examples>> = {
         grant({ member: "serviceAccount:123-compute@developer.gserviceaccount.com" }),
         "member is a default account",
       ),
+      "a grant to the agent of all APIs": breaking(
+        grant({ member: "serviceAccount:123@cloudservices.gserviceaccount.com" }),
+        "member is a default account",
+      ),
       "a grant on it": breaking(
         grant(
           {
@@ -310,14 +349,50 @@ export const examples: Readonly<Record<string, Examples>> = {
     hold: {
       "predefined and own roles": [grant({}), grant({ role: "projects/shop/roles/editor" })],
       "a role that is not known yet": [grant({ role: unknown })],
+      "the right to act as one account": [
+        grant({ role: "roles/iam.serviceAccountUser" }, "serviceaccount/iAMMember:IAMMember"),
+      ],
+      "a role of one's own that reads": [
+        resource("projects/iAMCustomRole:IAMCustomRole", {
+          permissions: ["iam.serviceAccounts.get", "pubsub.topics.getIamPolicy"],
+        }),
+      ],
       "a text of another type": [resource("logging/metric:Metric", { role: "roles/owner" })],
     },
-    breaks: Object.fromEntries(
-      ["owner", "editor", "viewer", "browser", "admin", "writer", "reader"].map((role) => [
-        `the ${role}, whoever it is`,
-        breaking(grant({ role: `roles/${role}`, member: unknown }), `roles/${role} is granted`),
-      ]),
-    ),
+    breaks: {
+      ...Object.fromEntries(
+        ["owner", "editor", "viewer", "browser", "admin", "writer", "reader"].map((role) => [
+          `the ${role}, whoever it is`,
+          breaking(grant({ role: `roles/${role}`, member: unknown }), `roles/${role} is granted`),
+        ]),
+      ),
+      ...Object.fromEntries(
+        ["iam.securityAdmin", "resourcemanager.projectIamAdmin", "iam.roleAdmin"].map((role) => [
+          role,
+          breaking(grant({ role: `roles/${role}` }), `roles/${role} is granted`),
+        ]),
+      ),
+      ...Object.fromEntries(
+        ["serviceAccountUser", "serviceAccountTokenCreator", "workloadIdentityUser"].map((role) => [
+          `the right to act as every account (${role})`,
+          breaking(
+            grant({ role: `roles/iam.${role}` }),
+            `roles/iam.${role} is granted in the whole project`,
+          ),
+        ]),
+      ),
+      "a role of one's own that grants and acts": breaking(
+        resource("projects/iAMCustomRole:IAMCustomRole", {
+          permissions: [
+            "pubsub.topics.get",
+            "resourcemanager.projects.setIamPolicy",
+            "iam.serviceAccounts.getAccessToken",
+          ],
+        }),
+        "permissions has resourcemanager.projects.setIamPolicy",
+        "permissions has iam.serviceAccounts.getAccessToken",
+      ),
+    },
   },
   "named-members": {
     hold: {
@@ -331,6 +406,11 @@ export const examples: Readonly<Record<string, Examples>> = {
         grant({
           member: `${pool.replace("principalSet", "principal")}/subject/repo:owner/name:ref:refs/heads/main`,
         }),
+      ],
+      "the runs that may deploy this stack": [grant({ member: `${pool}/attribute.deploys/prod` })],
+      "an identity provider for one repository": [
+        identityProvider({}),
+        identityProvider({ attributeCondition: unknown, attributeMapping: unknown }),
       ],
       "somebody who is not known yet": [grant({ member: unknown })],
       "one in an access list": [
@@ -350,10 +430,21 @@ export const examples: Readonly<Record<string, Examples>> = {
           "deleted:user:ada@example.com?uid=1",
           `${pool}/*`,
           `${pool}/attribute.repository/*`,
+          `${pool}/attribute.deploys/none`,
+          `${pool}/attribute.deploys/dev`,
+          `${pool}/attribute.iss/https://token.actions.githubusercontent.com`,
         ].map((member) => [
           member,
           breaking(grant({ member }), `${member} is not one identity with a name`),
         ]),
+      ),
+      "an identity provider for all of GitHub": breaking(
+        identityProvider({ attributeCondition: undefined }),
+        "attributeCondition names no repository",
+      ),
+      "an identity provider to which all are the same": breaking(
+        identityProvider({ attributeMapping: { "attribute.deploys": "'prod'" } }),
+        "attributeMapping.attribute.deploys is the same for everybody",
       ),
       "an access list": breaking(
         resource("storage/defaultObjectAccessControl:DefaultObjectAccessControl", {
@@ -407,6 +498,17 @@ export const examples: Readonly<Record<string, Examples>> = {
         ),
       ],
       "a secret without a version": [secret({ secretId: "nats-seed-add" })],
+      "names and numbers about secrets": [
+        withEnv("TOKEN_AUDIENCE", "shop"),
+        withEnv("TOKEN_TTL", "one hour"),
+        withEnv("RSA_PUBLIC_KEY", "-----BEGIN PUBLIC KEY-----"),
+        withEnv("MAX_TOKENS", "100"),
+        withEnv("COMPASS", "north"),
+        instance({ metadata: { "block-project-ssh-keys": "TRUE" } }),
+      ],
+      "a script that reads one": [
+        instance({ metadata: { "user-data": "password: $PASSWORD\nTOKEN=$(cat /token) x\n" } }),
+      ],
       "a public key": [instance({ metadata: { "user-data": `nkey: U${"A".repeat(55)}` } })],
       "an address": [
         withEnv("NATS_URL", "nats://10.8.0.2:4222"),
@@ -431,6 +533,11 @@ export const examples: Readonly<Record<string, Examples>> = {
             ["a GitHub token", `ghp_${"x".repeat(36)}`],
             ["a Slack token", "xoxb-1234567890-abc"],
             ["a Pulumi token", `pul-${"0".repeat(40)}`],
+            ["the address of a Slack hook", "https://hooks.slack.com/services/T0/B0/x"],
+            ["a header that authorizes", "Authorization: Bearer abcdefghijklmnop"],
+            ["a password", "password: hunter2"],
+            ["a password", "DB_PASSWORD=hunter2 node main.js"],
+            ["a variable with a secret", "API_TOKEN=abc node main.js"],
             ["a password in a URL", "nats://ws:hunter2@10.8.0.2:4222"],
             ["a password in a URL", "redis://hunter2@10.8.0.2"],
           ] as const
@@ -447,6 +554,33 @@ export const examples: Readonly<Record<string, Examples>> = {
         withEnv("SEED_SECRET", "correct horse"),
         "envVariables.SEED_SECRET is called a secret and is no reference to one",
       ),
+      ...Object.fromEntries(
+        [
+          ...[
+            "DB_PASS",
+            "ENCRYPTION_KEY",
+            "NATS_NKEY",
+            "AUTH",
+            "TOKENS",
+            "SEED_NATS",
+            "DSN",
+            "KEY",
+          ],
+          ...["TOKEN_HMAC", "apiKey", "CREDENTIALS_JSON"],
+        ].map((name) => [
+          `a variable that is called ${name}`,
+          breaking(
+            withEnv(name, "correct horse"),
+            `envVariables.${name} is called a secret and is no reference to one`,
+          ),
+        ]),
+      ),
+      "a header": breaking(
+        resource("monitoring/uptimeCheckConfig:UptimeCheckConfig", {
+          httpCheck: { headers: { Authorization: "x" } },
+        }),
+        "httpCheck.headers.Authorization is secret and goes into the state",
+      ),
       "a variable that ends in TOKEN": breaking(
         withEnv("API_TOKEN", "abc"),
         "envVariables.API_TOKEN is called a secret and is no reference to one",
@@ -461,9 +595,9 @@ export const examples: Readonly<Record<string, Examples>> = {
       "a variable of a build's step": breaking(
         resource("cloudbuild/trigger:Trigger", {
           serviceAccount: "d@shop.iam.gserviceaccount.com",
-          build: { steps: [{ envs: ["HOME=/root", "GITHUB_TOKEN=abc"], env: ["A=b"] }] },
+          build: { steps: [{ envs: ["HOME=/root", "DB_PASS=abc"], env: ["A=b"] }] },
         }),
-        "build.steps.0.envs.1 (GITHUB_TOKEN) is called a secret and is no reference to one",
+        "build.steps.0.envs.1 (DB_PASS) is called a secret and is no reference to one",
       ),
       "options that hold one": breaking(
         withEnv(
@@ -514,6 +648,7 @@ export const examples: Readonly<Record<string, Examples>> = {
     },
   },
   "protected-data": {
+    options: { mayLose: ["old-data"] },
     hold: {
       "protected data": [
         resource("compute/disk:Disk", {}, { protect: true }),
@@ -527,6 +662,9 @@ export const examples: Readonly<Record<string, Examples>> = {
         bucket({ forceDestroy: false }, { protect: true }),
       ],
       "what can be made again": [bucket({ forceDestroy: true }), standard({}), instance({})],
+      "what one deployment may delete": [
+        { ...resource("compute/disk:Disk", {}, { stack: "dev" }), name: "old-data" },
+      ],
       "another stack": [
         resource("compute/disk:Disk", {}, { stack: "dev" }),
         bucket({}, { stack: "dev" }),
@@ -552,6 +690,12 @@ export const examples: Readonly<Record<string, Examples>> = {
         "deletionProtection is not true",
         "is not protected",
       ),
+      "one disk of two, whatever the stack is called": {
+        resources: [true, false].map((protect) =>
+          resource("compute/disk:Disk", {}, { stack: "shop-eu", protect }),
+        ),
+        problems: ["is not protected"],
+      },
       "a bucket with files": breaking(bucket({}), "is not protected"),
     },
   },
@@ -576,6 +720,10 @@ export const examples: Readonly<Record<string, Examples>> = {
       "a maximum that is turned off": breaking(
         standard({ automaticScaling: { standardSchedulerSettings: { maxInstances: 0 } } }),
         "automaticScaling.standardSchedulerSettings.maxInstances is no maximum",
+      ),
+      "a maximum that is none": breaking(
+        flexible({ automaticScaling: { maxTotalInstances: 1e9 } }),
+        "automaticScaling.maxTotalInstances is no maximum",
       ),
       "the maximum of the other environment": breaking(
         flexible({ automaticScaling: { standardSchedulerSettings: { maxInstances: 2 } } }),
@@ -651,6 +799,17 @@ export const examples: Readonly<Record<string, Examples>> = {
       "one that ends": breaking(
         subscription({ topic: unknown, expirationPolicy: { ttl: "2678400s" } }),
         'expirationPolicy.ttl is not "", so it expires',
+      ),
+      "one that pushes in the open": breaking(
+        subscription({ pushConfig: { pushEndpoint: "http://example.com" } }),
+        "pushConfig.pushEndpoint is not https",
+      ),
+      "one of which the dead letters go elsewhere": breaking(
+        subscription({
+          project: "shop",
+          deadLetterPolicy: { deadLetterTopic: "projects/other/topics/x" },
+        }),
+        "deadLetterPolicy.deadLetterTopic is in another project",
       ),
       "one that goes in circles": breaking(
         subscription({ deadLetterPolicy: { deadLetterTopic: "projects/shop/topics/changes" } }),

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { typePermissions } from "../../components/lib/permissions.ts";
 import { evaluate } from "../../policies/evaluate.ts";
 import type { Resource } from "../../policies/lib/rule.ts";
+import { knownTypes } from "../../policies/rules/known-types.ts";
 import { labelInputs } from "../../policies/rules/labels.ts";
 import { rules } from "../../policies/rules.ts";
 import { repository } from "../support/checkout.ts";
@@ -28,6 +30,10 @@ describe("the rules", () => {
     for (const [name, { hold, breaks }] of Object.entries(examples)) {
       assert(Object.keys(hold).length > 0 && Object.keys(breaks).length > 0, name);
     }
+  });
+
+  it("know the types that there are permissions for", () => {
+    assert.deepEqual([...knownTypes].sort(), Object.keys(typePermissions).sort());
   });
 
   it("say what must hold and what to do, in sentences", () => {
