@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { describe as suite, it } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { WebSocket } from "ws";
+import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
 import { editFile, System } from "./system.ts";
 
@@ -141,7 +142,10 @@ suite("npm start", () => {
       wrong.map(async (args) => {
         await using system = await System.start({ args });
         assert.equal(await system.exitCode(), 2, system.output);
-        assert.match(system.output, /^usage: npm start .*--watch/m);
+        // The last lines may come behind the end.
+        await eventually("the usage is printed", () =>
+          /^usage: npm start .*--watch/m.test(system.output),
+        );
       }),
     );
   });
