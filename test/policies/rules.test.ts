@@ -32,6 +32,15 @@ describe("the rules", () => {
     }
   });
 
+  it("have a line each in docs/policies.md", () => {
+    const text = readFileSync(join(repository, "docs", "policies.md"), "utf8");
+    const lines = [...text.matchAll(/^\| `([a-z-]+)` +\|/gm)].map(([, name]) => name);
+    assert.deepEqual(
+      lines,
+      rules.map(({ name }) => name),
+    );
+  });
+
   it("know the types that there are permissions for", () => {
     assert.deepEqual([...knownTypes].sort(), Object.keys(typePermissions).sort());
   });
