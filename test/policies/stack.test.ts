@@ -24,8 +24,8 @@ before(async () => {
 });
 
 after(async () => {
-  await pack[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true, force: true });
+  await pack[Symbol.asyncDispose]();
 });
 
 const bySize = (a: string, b: string): number => (a < b ? -1 : 1);
