@@ -70,7 +70,8 @@ function section(name: string, stack: StackDifference | undefined, most: number)
     ...indented(own),
   ]);
   if (outputs.length > 0) lines.push("! outputs of the stack", ...indented(outputs));
-  const shown = lines.map((line) => cut(visible(line), mostOfALine));
+  // Cut twice: what is made visible gets longer, and what is never shown need not be looked at.
+  const shown = lines.map((line) => cut(visible(cut(line, mostOfALine)), mostOfALine));
   const frame = (block: readonly string[]): string =>
     [
       `<details><summary><b>${name}</b>: ${counts}</summary>`,

@@ -112,6 +112,12 @@ function tools({ registry, olderBuilds, laterBuild = "" }: Cloud): Record<string
 }
 
 const files = { "apps/ws/Dockerfile": "FROM x" };
+/** What the steps before the last ones leave behind. */
+const made = {
+  ".bundles/ws-image/package.json": "{}",
+  ".bundles/ws-image/main.js": "code",
+  ".bundles/ws-image.txt": `${digest}\n`,
+};
 const substitutions = {
   ...{ PROJECT_ID: "my-project", BUILD_ID: "b-1", LOCATION: "global" },
   ...{ _STACK: "prod", _REGION: "us-central1" },
@@ -121,9 +127,17 @@ async function run(
   t: TestContext,
   file: string,
   commands: Readonly<Record<string, StubTool>>,
+  /** The step to begin with, where the ones before it have nothing to do with the matter. */
+  from = "install",
 ): Promise<BuildEnd & { readonly lines: readonly string[]; readonly env: Record<string, string> }> {
-  await using sandbox = await makeSandbox(t, files, commands);
-  const end = await runBuild(readBuild(file), { ...sandbox, substitutions });
+  const build = readBuild(file);
+  const steps = build.steps.slice(build.steps.findIndex(({ id }) => id === from));
+  await using sandbox = await makeSandbox(
+    t,
+    from === "install" ? files : { ...files, ...made },
+    commands,
+  );
+  const end = await runBuild({ ...build, steps }, { ...sandbox, substitutions });
   const { calls } = sandbox.cli;
   return { ...end, lines: calls.map(lineOf), env: { ...calls.at(-1)?.env } };
 }
@@ -154,14 +168,26 @@ describe("a deployment by Cloud Build", { skip: unlessLinux, concurrency: 2 }, (
     assert.match(env["PATH"] ?? "", /^[^:]+\/workspace\/node_modules\/\.bin:/);
   });
 
+  /** Which of these calls is the first one of each step. */
+  const firstCalls = [
+    [0, "install"],
+    [1, "bundle ws"],
+    [2, "image of ws"],
+    [6, "turn"],
+    [9, "deploy"],
+  ] as const;
+
   // Whether there is the image already is the one question that "no" is an answer to.
   const decisive = expected.filter((line) => !line.startsWith("docker pull"));
   for (const line of decisive) {
     const index = expected.indexOf(line);
     it(`does nothing more after call ${index}, ${line.split(" ").slice(0, 3).join(" ")}, failed`, async (t) => {
-      const end = await run(t, deployFile, failingAt(index, tools(cloud())));
-      assert.notEqual(end.failed, undefined);
-      assert.deepEqual(end.lines.map(image), expected.slice(0, index + 1));
+      // From the step on that makes this call.
+      const [first = 0, from = ""] = firstCalls.findLast(([call]) => call <= index) ?? [];
+      const commands = failingAt(index - first, tools(cloud()));
+      const end = await run(t, deployFile, commands, from);
+      assert.equal(end.failed, from);
+      assert.deepEqual(end.lines.map(image), expected.slice(first, index + 1));
     });
   }
 
@@ -189,14 +215,11 @@ describe("a deployment by Cloud Build", { skip: unlessLinux, concurrency: 2 }, (
   });
 
   it("waits for the builds of its stack that were there before, as long as there are any", async (t) => {
-    const { failed, lines, output } = await run(
-      t,
-      deployFile,
-      tools({ ...cloud(), olderBuilds: ["b-0\nb-00", "b-00"] }),
-    );
+    const commands = tools({ ...cloud(), olderBuilds: ["b-0\nb-00", "b-00"] });
+    const { failed, lines, output } = await run(t, deployFile, commands, "turn");
     assert.equal(failed, undefined);
     assert.deepEqual(
-      lines.slice(6).map((line) => line.split(" ").slice(0, 3).join(" ")),
+      lines.map((line) => line.split(" ").slice(0, 3).join(" ")),
       [
         "gcloud builds describe",
         ...["gcloud builds list", "sleep 20", "gcloud builds list", "sleep 20"],
@@ -208,22 +231,22 @@ describe("a deployment by Cloud Build", { skip: unlessLinux, concurrency: 2 }, (
   });
 
   it("deploys nothing when a build that came later is through", async (t) => {
-    const { failed, lines, output } = await run(
-      t,
-      deployFile,
-      tools({ ...cloud(), laterBuild: "b-2" }),
-    );
+    const commands = tools({ ...cloud(), laterBuild: "b-2" });
+    const { failed, lines, output } = await run(t, deployFile, commands, "turn");
     assert.equal(failed, "turn");
-    assert.deepEqual(lines.map(image), expected.slice(0, -1));
+    assert.deepEqual(lines, expected.slice(6, -1));
     assert.match(output, /^Nothing was deployed: b-2 came later/m);
   });
 
   it("does not take a question that failed for the answer that nobody is before it", async (t) => {
     const commands = tools({ ...cloud(), olderBuilds: ["b-0"] });
     // The second time that it asks.
-    const end = await run(t, deployFile, failingAt(8, commands));
+    const end = await run(t, deployFile, failingAt(2, commands), "turn");
     assert.equal(end.failed, "turn");
-    assert.equal(end.lines.at(-1)?.startsWith("gcloud builds list"), true);
+    assert.deepEqual(
+      end.lines.slice(-2).map((line) => line.split(" ")[0]),
+      ["sleep", "gcloud"],
+    );
   });
 });
 

@@ -185,7 +185,11 @@ describe("the pipelines", () => {
   it("are what the triggers of the stacks start, with just what those give", () => {
     for (const stack of environments) {
       const triggers = inputsOf(stack, "cloudbuild/trigger:Trigger::");
-      assert.deepEqual(triggers.map(({ filename }) => filename).sort(), [...buildFiles].sort());
+      assert.deepEqual(
+        triggers.map(({ filename }) => filename).sort(),
+        // Of prod, GitHub makes the previews.
+        stack === "prod" ? ["cloudbuild.yaml"] : [...buildFiles].sort(),
+      );
       for (const { filename, serviceAccount, substitutions } of triggers) {
         const build = readBuild(String(filename));
         assert.deepEqual(
