@@ -1,5 +1,5 @@
 /** A difference of golden files as the comment of a pull request. */
-import type { Line, StackDifference } from "./difference.ts";
+import type { Line, ResourceDifference, StackDifference } from "./difference.ts";
 
 /** By its first line the comment is found again, and written anew instead of a second one. */
 export const marker = "<!-- the golden graph of this pull request -->";
@@ -65,13 +65,10 @@ function section(name: string, stack: StackDifference | undefined, most: number)
     ...(outputs.length === 0 ? [] : ["outputs changed"]),
   ].join(", ");
   const signs = { removed: "-", changed: "!", added: "+" } as const;
-  const lines = resources.flatMap(({ what, title, lines: own }) => [
-    `${signs[what]} ${title}`,
-    ...indented(own),
-  ]);
+  const heading = ({ what, title }: ResourceDifference): string => `${signs[what]} ${title}`;
+  const lines = resources.flatMap((each) => [heading(each), ...indented(each.lines)]);
   if (outputs.length > 0) lines.push("! outputs of the stack", ...indented(outputs));
-  // Cut twice: what is made visible gets longer, and what is never shown need not be looked at.
-  const shown = lines.map((line) => cut(visible(cut(line, mostOfALine)), mostOfALine));
+  const shown = lines.map(shortened);
   const frame = (block: readonly string[]): string =>
     [
       `<details><summary><b>${name}</b>: ${counts}</summary>`,
@@ -84,17 +81,20 @@ function section(name: string, stack: StackDifference | undefined, most: number)
       "</details>",
       "",
     ].join("\n");
-  const more = (kept: number): string => `… ${shown.length - kept} more lines`;
+  const more = (kept: number, all: readonly string[]): string =>
+    `… ${all.length - kept} more lines`;
   const whole = frame(shown);
   if (size(whole) <= most) return whole;
+  // Then the names of all come first: what matters must not be driven out by long lists before it.
+  const all = [...resources.map(heading).map(shortened), "", ...shown];
   let kept = 0;
-  let left = most - size(frame([more(0)]));
-  for (const line of shown) {
+  let left = most - size(frame([more(0, all)]));
+  for (const line of all) {
     left -= size(line) + 1;
     if (left < 0) break;
     kept++;
   }
-  return frame([...shown.slice(0, kept), more(kept)]);
+  return frame([...all.slice(0, kept), more(kept, all)]);
 }
 
 function indented(lines: readonly Line[]): string[] {
@@ -109,6 +109,11 @@ function visible(text: string): string {
     /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu,
     (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
   );
+}
+
+/** As one line of the block. Cut twice: made visible it gets longer, and what is not shown need not be looked at. */
+function shortened(line: string): string {
+  return cut(visible(cut(line, mostOfALine)), mostOfALine);
 }
 
 function cut(text: string, most: number): string {

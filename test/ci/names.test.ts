@@ -183,36 +183,40 @@ describe("the pipelines", () => {
   });
 
   it("are what the triggers of the stacks start, with just what those give", () => {
-    for (const stack of environments) {
-      const triggers = inputsOf(stack, "cloudbuild/trigger:Trigger::");
+    const triggers = environments.flatMap((stack) =>
+      inputsOf(stack, "cloudbuild/trigger:Trigger::").map((inputs) => ({ stack, ...inputs })),
+    );
+    assert(triggers.length > 0);
+    for (const { stack, ...inputs } of triggers) {
+      const { filename, serviceAccount, substitutions } = inputs as Record<string, unknown>;
+      assert(buildFiles.includes(String(filename)));
+      const build = readBuild(String(filename));
       assert.deepEqual(
-        triggers.map(({ filename }) => filename).sort(),
-        // Of prod, GitHub makes the previews.
-        stack === "prod" ? ["cloudbuild.yaml"] : [...buildFiles].sort(),
+        Object.keys(substitutions as object).sort(),
+        Object.keys(build.substitutions).sort(),
       );
-      for (const { filename, serviceAccount, substitutions } of triggers) {
-        const build = readBuild(String(filename));
-        assert.deepEqual(
-          Object.keys(substitutions as object).sort(),
-          Object.keys(build.substitutions).sort(),
-        );
-        assert.equal(filled(build.serviceAccount, stack), serviceAccount);
-      }
+      assert.equal(filled(build.serviceAccount, stack), serviceAccount);
     }
   });
 
   it("deploy the same from GitHub as by the triggers: main to dev, release tags to prod", () => {
-    const push = (stack: string): unknown =>
-      inputsOf(stack, "cloudbuild/trigger:Trigger::").flatMap(
-        ({ github }) => (github as { push?: unknown }).push ?? [],
-      );
-    assert.deepEqual(push("dev"), [{ branch: "^main$" }]);
-    assert.deepEqual(push("prod"), [{ tag: "^v" }]);
     const { on } = readWorkflow("deploy");
     assert.deepEqual((on as Record<string, unknown>)["push"], { branches: ["main"], tags: ["v*"] });
-    // GitHub's token is taken for prod only from the environment of that name.
-    const [provider] = inputsOf("prod", "WorkloadIdentityPoolProvider::");
-    assert.match(JSON.stringify(provider?.["attributeMapping"]), /:environment:prod'/);
+    for (const [stack, wanted, rule] of [
+      ["dev", { branch: "^main$" }, "refs/heads/main"],
+      ["prod", { tag: "^v" }, ":environment:prod'"],
+    ] as const) {
+      const pushes = inputsOf(stack, "cloudbuild/trigger:Trigger::").flatMap(
+        ({ github }) => (github as { push?: unknown }).push ?? [],
+      );
+      for (const push of pushes) assert.deepEqual(push, wanted);
+      const mappings = inputsOf(stack, "WorkloadIdentityPoolProvider::").flatMap(
+        ({ attributeMapping }) =>
+          (attributeMapping as Record<string, string>)["attribute.deploys"] ?? [],
+      );
+      for (const mapping of mappings) assert(mapping.includes(rule), mapping);
+      assert(pushes.length + mappings.length > 0, `nothing deploys ${stack}`);
+    }
   });
 
   it("deploy dev in its region, when a person starts a build and says nothing", () => {

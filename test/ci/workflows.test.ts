@@ -310,8 +310,14 @@ describe("the workflow of pull requests", () => {
     assert.equal(machine, "ubuntu-24.04");
   });
 
-  it("has the comment made by nothing that the pull request brings", () => {
-    const scripts = jobOf(workflow, "compare").steps.flatMap(({ run }) => run ?? []);
+  it("has the comment made by nothing that the pull request brings, or has stored before", () => {
+    const { steps } = jobOf(workflow, "compare");
+    assert.deepEqual(
+      steps.map(({ uses, id }) => uses?.replace(/@.*/, "") ?? id),
+      ["actions/checkout", "actions/setup-node", "golden"],
+    );
+    assert.deepEqual(steps[1]?.with, { "node-version": 24 });
+    const scripts = steps.flatMap(({ run }) => run ?? []);
     assert.equal(scripts.length, 1);
     const commands = scripts[0]?.match(/^\s*(npm|node|npx|scripts\/)\b.*/gm) ?? [];
     assert.equal(commands.length, 2);

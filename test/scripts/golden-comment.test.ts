@@ -208,7 +208,7 @@ describe("the comment on a pull request", () => {
         fc.pre(found.resources.length + found.outputs.length > 0);
         const { outside, inside } = parts(comment({ dev: found }));
         for (const line of outside) assert.match(line, ownLine);
-        for (const line of inside) assert.match(line, /^([-+!] |… | {4}…)/);
+        for (const line of inside) assert.match(line, /^([-+!] |… | {4}…|$)/);
         // Nothing that cannot be seen, or turns around what can.
         assert.doesNotMatch(inside.join(""), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
       }),
@@ -252,6 +252,25 @@ describe("the comment on a pull request", () => {
         false,
       );
     }
+  });
+
+  it("names every resource before the lines of any, where there is no room for all", () => {
+    const long = Object.fromEntries(
+      Array.from({ length: 60 }, (_, i) => [`k${i}`, "x".repeat(300)]),
+    );
+    const base = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`a:A::n${i}`, long]));
+    const head = Object.fromEntries(Object.keys(base).map((key) => [key, {}]));
+    const text = comment({
+      dev: difference(
+        graph(base),
+        graph({ ...head, "gcp:projects/iAMMember:IAMMember::evil": {} }),
+      ),
+    });
+    assert(Buffer.byteLength(text) <= mostBytes);
+    const { inside } = parts(text);
+    assert.equal(inside[20], "+ gcp:projects/iAMMember:IAMMember evil");
+    assert.equal(inside[21], "");
+    assert.equal(inside[22], "! a:A n0");
   });
 
   it("is printed for two folders of golden files, and not for others", (t) => {
