@@ -116,9 +116,10 @@ async function runOne(
 function hints(said: string, step: Step, account: string, target: Target): string[] {
   const hints: string[] = [];
   if (/PERMISSION_DENIED|\b403\b|does not have .*(permission|access)|forbidden/i.test(said)) {
+    const isGcloud = step.commands.every(({ line }) => line[0] === "gcloud");
     hints.push(
-      `${account} seems to lack a role. This step needs: ${step.roles.join(", ")}. Who owns the project gives it:`,
-      `  $ gcloud projects add-iam-policy-binding ${target.project} --member=user:${account} --role=<role>`,
+      `${isGcloud ? account : "Whoever the application default credentials are for"} seems to lack a role. This step needs: ${step.roles.join(", ")}. Who owns the project gives it:`,
+      `  $ gcloud projects add-iam-policy-binding ${target.project} --member=user:${isGcloud ? account : "<e-mail>"} --role=<role>`,
     );
   }
   if (/currently locked|another update is currently in progress|lock file/i.test(said)) {
@@ -162,7 +163,8 @@ function commandText({ line, secretInput }: Command): string {
 function planText({ steps }: Plan, target: Target, account: string): string {
   const lines = [
     "",
-    `Stack ${target.stack} in project ${target.project}, as ${account}`,
+    `Stack ${target.stack} in project ${target.project}, as ${account}; pulumi acts by the application default`,
+    "credentials, which may be somebody else's (gcloud auth application-default login).",
     "",
     ...steps.flatMap((step, index) => [
       `${step.done ? "  done" : "to do "}  ${String(index + 1).padStart(2)}. ${step.title}`,

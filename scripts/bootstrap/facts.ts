@@ -4,6 +4,7 @@ import { z } from "zod";
 import { stateBucketName } from "../../components/build-deployer.ts";
 import { type Cli, type Outcome, shellLine } from "./cli.ts";
 import type { Declared } from "./declared.ts";
+import { stateResource, strangeProviders } from "./providers.ts";
 import { Refusal } from "./refusal.ts";
 import { readSettingsOf, type Target } from "./target.ts";
 
@@ -23,6 +24,8 @@ export interface StackState {
   readonly urns: ReadonlySet<string>;
   /** URNs that an interrupted run left in the middle of something. */
   readonly pending: readonly string[];
+  /** URNs of providers that the program never declares. */
+  readonly strange: readonly string[];
   readonly outputs: Readonly<Record<string, unknown>>;
 }
 
@@ -185,6 +188,7 @@ export class Questions {
         pending: (deployment.pending_operations ?? []).map(
           ({ type, resource }) => `${type} ${resource.urn}`,
         ),
+        strange: strangeProviders(resources),
         outputs: resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {},
       };
     },
@@ -378,16 +382,7 @@ const rawBuckets = z.array(
 const exported = z.object({
   deployment: z.object({
     // Both are left out, or null, where there are none.
-    resources: z
-      .array(
-        z.object({
-          urn: z.string(),
-          type: z.string(),
-          delete: z.boolean().default(false),
-          outputs: z.record(z.string(), z.unknown()).default({}),
-        }),
-      )
-      .nullish(),
+    resources: z.array(stateResource).nullish(),
     pending_operations: z
       .array(z.object({ type: z.string(), resource: z.object({ urn: z.string() }) }))
       .nullish(),

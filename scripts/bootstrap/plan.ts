@@ -97,6 +97,15 @@ function problemsOf(target: Target, facts: Facts): string[] {
       `The bucket ${stateBucketName(project)} is in ${bucket.location}, but gcp:region in ${file} is ${region}. A bucket never moves: move its contents, or correct the region.`,
     );
   }
+  if (stack !== undefined && stack.strange.length > 0) {
+    problems.push(
+      [
+        "The state names plugins that this project does not use. Pulumi would fetch and run them, as you:",
+        ...stack.strange.map((one) => `  ${one}`),
+        `Run no pulumi command for this stack before you know who wrote that: earlier states are in ${backendOf(project)}.`,
+      ].join("\n"),
+    );
+  }
   if (stack !== undefined && stack.pending.length > 0) {
     problems.push(
       [
@@ -186,7 +195,8 @@ export function planFor(target: Target, facts: Facts): Plan {
   };
   const pulumiUp = (targets: readonly string[]): Command => ({
     line: [
-      ...["pulumi", "up", "--yes", "--non-interactive", "--stack", name],
+      ...["pulumi", "up", "--refresh", "--yes", "--non-interactive", "--stack", name],
+      ...["--policy-pack", "policies"],
       ...targets.flatMap((pattern) => ["--target", pattern]),
     ],
   });

@@ -101,7 +101,8 @@ export function targetOf(args: Arguments, root: string): Target {
     const [owner = "", repository = ""] = args.github.split("/");
     problems.push(
       `--github is ${args.github}, but ${file} names no repository. Put it there and commit it:\n` +
-        `  appengine-realtime:build:\n    github:\n      owner: ${owner}\n      repository: ${repository}`,
+        `  appengine-realtime:build:\n    github:\n      owner: ${owner}\n      repository: ${repository}\n` +
+        `      repositoryId: "<what this says: gh api repos/${args.github} --jq .id>"`,
     );
   }
   if (problems.length > 0) {

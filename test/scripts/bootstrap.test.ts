@@ -24,7 +24,7 @@ const urns = Object.keys(golden.resources)
   .filter((key) => /gcp:\w+\/\w+:\w+::/.test(key))
   .map((key) => `urn:pulumi:dev::appengine-realtime::${key}`);
 const withGithub =
-  "appengine-realtime:build:\n    github:\n      owner: octo\n      repository: realtime\n";
+  'appengine-realtime:build:\n    github:\n      owner: octo\n      repository: realtime\n      repositoryId: "123456789"\n';
 
 let root: string;
 let world: FoundingWorld;
@@ -120,7 +120,7 @@ const fromNothing = [
   "gcloud storage buckets update gs://my-project-dev-pulumi-state --versioning --uniform-bucket-level-access --public-access-prevention --lifecycle-file=scripts/bootstrap/state-lifecycle.json",
   "pulumi login gs://my-project-dev-pulumi-state",
   "pulumi stack init dev --non-interactive --secrets-provider=passphrase",
-  "pulumi up --yes --non-interactive --stack dev --target **ProjectServices** --target **AppEngineApplication** --target **:NatsServer::* --target **:NatsServer$gcp:secretmanager/secret:Secret::* --target **ServiceSecrets**",
+  "pulumi up --refresh --yes --non-interactive --stack dev --policy-pack policies --target **ProjectServices** --target **AppEngineApplication** --target **:NatsServer::* --target **:NatsServer$gcp:secretmanager/secret:Secret::* --target **ServiceSecrets**",
   "npm run --silent nats-keys -- --stack dev",
   "gcloud secrets versions add ws-token-hmac --data-file=- --project=my-project-dev",
   "npm run --silent deploy -- --stack dev",
@@ -398,7 +398,7 @@ describe("npm run bootstrap", () => {
         args("--project", project, "--region", "europe-west1", "--location", "europe-west"),
       );
       await refused(
-        /--github is octo\/realtime, but Pulumi\.dev\.yaml names no repository.*\n {2}appengine-realtime:build:\n {4}github:\n {6}owner: octo\n {6}repository: realtime\n/,
+        /--github is octo\/realtime, but Pulumi\.dev\.yaml names no repository.*\n {2}appengine-realtime:build:\n {4}github:\n {6}owner: octo\n {6}repository: realtime\n {6}repositoryId: .*gh api repos\/octo\/realtime/,
         args("--project", project, "--github", "octo/realtime"),
       );
       await change("appengine-realtime:build: {}\n", withGithub);
@@ -477,6 +477,27 @@ describe("npm run bootstrap", () => {
       await refused(
         /bucket my-project-dev-pulumi-state is in eu, but gcp:region .* is us-central1/,
       );
+    });
+
+    it("a state with plugins in it that nobody here uses", async () => {
+      await run();
+      const provider = (type: string, inputs: object) => ({
+        ...{ urn: `urn:pulumi:dev::p::pulumi:providers:${type}::default`, inputs },
+        type: `pulumi:providers:${type}`,
+      });
+      world.changes.length = 0;
+      world.stateResources.push(provider("gcp", { version: "9.37.0", project }));
+      assert.equal((await run()).code, 0);
+      for (const strange of [
+        provider("command", { version: "1.0.0" }),
+        provider("gcp", { version: "9.37.0", pluginDownloadURL: "https://example.com" }),
+        provider("gcp", { __internal: { pluginDownloadURL: "https://example.com" } }),
+      ]) {
+        world.stateResources.splice(1, 1, strange);
+        await refused(
+          /names plugins that this project does not use.*\n {4}urn:pulumi:dev::p::pulumi/,
+        );
+      }
     });
 
     it("a state that a run left in the middle of something", async () => {

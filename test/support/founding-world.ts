@@ -51,6 +51,8 @@ export class FoundingWorld {
   bucket: Bucket | undefined;
   backend = "file://~";
   state: { urns: Set<string>; pending: string[] } | undefined;
+  /** Resources that are in the state, too. */
+  readonly stateResources: object[] = [];
   application: string | undefined;
   database: { location: string; type: string } | undefined;
   readonly secrets = new Map<string, string[]>();
@@ -200,6 +202,7 @@ export class FoundingWorld {
                     },
                   },
                   ...[...urns].map((urn) => ({ urn, type: "x" })),
+                  ...this.stateResources,
                 ],
                 pending_operations: pending.map((urn) => ({ type: "creating", resource: { urn } })),
               },
