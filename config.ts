@@ -300,7 +300,7 @@ export const schemas = {
   build: object({
     legacyProjectNumber: explained(
       text('the project\'s number in quotes, e.g. "123456789012"', isProjectNumber).exactOptional(),
-      "the project's number, where builds run as the old account `<number>@cloudbuild.gserviceaccount.com`: it gets the deployer's rights too",
+      "the project's number, where builds run as the old account `<number>@cloudbuild.gserviceaccount.com`: it gets the deployer's rights too, and with it whoever may start a build in the project",
       "gives or takes the rights",
     ),
     github: explained(
@@ -316,10 +316,7 @@ export const schemas = {
           "replaces who may act as the accounts",
         ),
         repositoryId: explained(
-          text(
-            'the repository\'s number in quotes, e.g. "123456789"',
-            isRepositoryId,
-          ).exactOptional(),
+          text('the repository\'s number in quotes, e.g. "123456789"', isRepositoryId),
           "its number, `gh api repos/<owner>/<repository> --jq .id`: a name that is given up can be taken by anybody, a number cannot",
           "replaces who may act as the accounts",
         ),
@@ -330,13 +327,23 @@ export const schemas = {
         ),
         deployEnvironment: explained(
           text("an environment of GitHub, e.g. prod", isEnvironment).exactOptional(),
-          "in its place: release tags (`v…`) deploy this stack, from GitHub only in a job of this environment",
+          "in its place: release tags (`v…`) deploy this stack; from GitHub only protected ones, in a job of this environment",
           "changes who may deploy",
+        ),
+        previewTrigger: explained(
+          flag.exactOptional(),
+          "false where GitHub Actions makes the previews: then Cloud Build has no trigger for them, and a pull request can write no log of this project; true when left out",
+          "makes or deletes the trigger",
         ),
         deployTrigger: explained(
           flag.exactOptional(),
-          "false where GitHub Actions starts the deployments, so that Cloud Build has no trigger for it; true when left out",
+          "false where only GitHub Actions starts the deployments: then Cloud Build has no trigger for it; true when left out",
           "makes or deletes the trigger",
+        ),
+        deployFromGithub: explained(
+          flag.exactOptional(),
+          "whether GitHub Actions may start deployments, too. No approval of Cloud Build's holds there: the rules are GitHub's, for the branch, the tags and the environment. False when left out",
+          "gives or takes the right to act as the deployer",
         ),
       }).exactOptional(),
       "the repository on GitHub that this stack is deployed from: triggers of Cloud Build, and identities for GitHub Actions. Cloud Build's app is connected to it before",
@@ -476,6 +483,15 @@ function relations(values: Partial<Decoded>, region: string, stack: string): str
       `${namespace}:build.github.deployEnvironment: "${build.github.deployEnvironment}"; allowed: not together with deployBranch`,
     );
   }
+  if (
+    build?.github?.deployFromGithub === true &&
+    build.github.deployTrigger !== false &&
+    needsApproval(build)
+  ) {
+    problems.push(
+      `${namespace}:build.github.deployFromGithub: true; allowed: not beside a trigger that waits for an approval, which it would go around`,
+    );
+  }
   if (build?.approval !== undefined && build.github === undefined) {
     problems.push(
       `${namespace}:build.approval: ${build.approval}; allowed: only with build.github`,
@@ -494,6 +510,11 @@ function relations(values: Partial<Decoded>, region: string, stack: string): str
     );
   }
   return problems;
+}
+
+/** Whether a deployment that a trigger starts waits for an approval. */
+export function needsApproval({ approval, github }: Settings["build"]): boolean {
+  return approval ?? github?.deployEnvironment !== undefined;
 }
 
 /**

@@ -20,7 +20,7 @@ import { ReplicatedService } from "./components/replicated-service.ts";
 import { ServiceSecrets } from "./components/service-secrets.ts";
 import { SourceBucket } from "./components/source-bucket.ts";
 import { StandardService } from "./components/standard-service.ts";
-import { readSettings } from "./config.ts";
+import { needsApproval, readSettings } from "./config.ts";
 
 const settings = readSettings();
 const { project, region, protect } = settings;
@@ -215,7 +215,7 @@ new Observability(
 
 // Who deploys all this from now on, and who only looks.
 
-const { legacyProjectNumber, github, approval } = settings.build;
+const { legacyProjectNumber, github } = settings.build;
 const deployer = new BuildDeployer(
   "deployer",
   {
@@ -247,6 +247,7 @@ const delivery = github && {
   project,
   stack: pulumi.getStack(),
   deploy: deployRule(github),
+  deployFromGithub: github.deployFromGithub ?? false,
   preview: preview.account,
   deployer: deployer.account,
 };
@@ -257,8 +258,9 @@ if (delivery) {
     {
       ...delivery,
       region,
+      previewTrigger: delivery.previewTrigger ?? true,
       deployTrigger: delivery.deployTrigger ?? true,
-      approval: approval ?? "environment" in delivery.deploy,
+      approval: needsApproval(settings.build),
     },
     { dependsOn: [services] },
   );

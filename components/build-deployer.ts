@@ -30,7 +30,8 @@ export interface BuildDeployerArgs {
   /**
    * Gives the same rights to the account `<projectNumber>@cloudbuild.gserviceaccount.com`, which
    * builds in projects from before the middle of 2024 use when they name none. Newer projects do not
-   * have it. The number has digits only.
+   * have it. The number has digits only. Whoever may start a build in the project can have it run as this
+   * account, without being asked for the right to act as it: then they have the deployer's rights, too.
    * @default no rights for it
    */
   readonly legacyBuildAccount?: { readonly projectNumber: string };
@@ -40,15 +41,20 @@ export interface BuildDeployerArgs {
  * What a deployment may do in the whole project, and why. It deploys versions with their subscriptions and
  * moves traffic; it changes no IAM, network or machine, which would make it as powerful as an owner. A
  * person with such rights runs `npm run deploy` for changes of these. What it may do to a single thing is
- * granted on that thing, below; test/permissions holds all of it against what the resources need.
+ * granted on that thing, below; test/permissions holds all of it against what the resources need, and has a list
+ * of what the roles allow beyond that.
+ *
+ * It is powerful all the same: it runs code as every service, and writes the state that a person's next deployment
+ * on their own machine begins with. Whoever is the deployer can become whoever deploys after them.
  */
 const projectRoles = [
   // Creates and deletes versions, moves traffic, sets ingress, writes the dispatch rules.
   "appengine.appAdmin",
   // What a build itself needs: it writes its log, and App Engine starts a build for each version in the name
   // of who deploys it. The role allows far more than that: objects of every bucket, images of every
-  // repository. What a deployment needs of those is granted on its own buckets and its own repository all the
-  // same, so that a stricter project can do without this role and grant these two things alone.
+  // repository, triggers, publishing on every topic, reading every log. What a deployment needs of those is
+  // granted on its own buckets and its own repository all the same, so that a stricter project can do without
+  // this role and grant these two things alone.
   "cloudbuild.builds.builder",
   // FlexibleAppVersion: puts the machines on the network.
   "compute.networkUser",
@@ -74,7 +80,7 @@ const metricPermissions = [
 
 /**
  * Topic, and Subscription: a replicated service has new ones with every version. The predefined role that
- * makes subscriptions also publishes on every topic and reads every message.
+ * makes subscriptions also reads every message.
  */
 const messagingPermissions = [
   "pubsub.subscriptions.create",

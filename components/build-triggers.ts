@@ -1,4 +1,5 @@
 import * as cloudbuild from "@pulumi/gcp/cloudbuild/index.js";
+import * as projects from "@pulumi/gcp/projects/index.js";
 import type * as serviceaccount from "@pulumi/gcp/serviceaccount/index.js";
 import * as pulumi from "@pulumi/pulumi";
 import { refuseProblems } from "./lib/arguments.ts";
@@ -19,9 +20,14 @@ export interface BuildTriggersArgs extends GithubRepository {
   readonly region: string;
   /** What deploys. */
   readonly deploy: DeployRule;
+  /** False leaves the first trigger out: GitHub Actions previews. */
+  readonly previewTrigger: boolean;
   /** False leaves the second trigger out: GitHub Actions deploys. */
   readonly deployTrigger: boolean;
-  /** Whether a deployment waits until somebody with Cloud Build Approver lets it go on. */
+  /**
+   * Whether a deployment waits until somebody with Cloud Build Approver lets it go on. It does not hold against
+   * the deployer itself, which may change triggers: a trigger is guarded by the permissions for builds.
+   */
   readonly approval: boolean;
   /** Account of the builds that preview. */
   readonly preview: serviceaccount.Account;
@@ -37,8 +43,13 @@ export interface BuildTriggersArgs extends GithubRepository {
  * and shows no log on GitHub. Here nothing is kept, and a trigger only names the repository. For one that is not
  * connected the trigger is refused with a 400, "Repository mapping does not exist", and the address to do it at.
  *
- * A pull request is built by the steps that it brings itself. So the account of the preview may read and no
- * more, and a stranger's pull request waits for `/gcbrun` of somebody who may write to the repository.
+ * A pull request is built by the steps that it brings itself. So the account of the preview may read, and a
+ * stranger's pull request waits for `/gcbrun` of somebody who may write to the repository. The one thing that
+ * it writes is the log of its build; Cloud Logging has no smaller right than that to write any entry of the project,
+ * so a pull request can make up lines that metrics and alerts are made of. Where alerts wake somebody, let GitHub
+ * preview, whose runs keep their logs themselves.
+ *
+ * The logs are shown on GitHub: of a public repository, to everybody.
  */
 export class BuildTriggers extends pulumi.ComponentResource {
   /** Names of the triggers, as `gcloud builds triggers run` takes them. */
@@ -63,7 +74,6 @@ export class BuildTriggers extends pulumi.ComponentResource {
           name: trigger,
           tags: [what, stack],
           serviceAccount: account.name,
-          // Who may see the check on GitHub may read why it failed there.
           includeBuildLogs: "INCLUDE_BUILD_LOGS_WITH_STATUS",
           ...args,
         },
@@ -72,19 +82,23 @@ export class BuildTriggers extends pulumi.ComponentResource {
       return trigger;
     };
     this.names = [
-      declare("preview", args.preview, {
-        description: `Shows what a pull request would change in ${stack}`,
-        filename: "cloudbuild-preview.yaml",
-        substitutions: { _STACK: stack },
-        github: {
-          owner,
-          name: repository,
-          pullRequest: {
-            branch: ".*",
-            commentControl: "COMMENTS_ENABLED_FOR_EXTERNAL_CONTRIBUTORS_ONLY",
-          },
-        },
-      }),
+      ...(args.previewTrigger
+        ? [
+            declare("preview", args.preview, {
+              description: `Shows what a pull request would change in ${stack}`,
+              filename: "cloudbuild-preview.yaml",
+              substitutions: { _STACK: stack },
+              github: {
+                owner,
+                name: repository,
+                pullRequest: {
+                  branch: ".*",
+                  commentControl: "COMMENTS_ENABLED_FOR_EXTERNAL_CONTRIBUTORS_ONLY",
+                },
+              },
+            }),
+          ]
+        : []),
       ...(args.deployTrigger
         ? [
             declare("deploy", args.deployer, {
@@ -104,6 +118,13 @@ export class BuildTriggers extends pulumi.ComponentResource {
           ]
         : []),
     ];
+    if (args.previewTrigger) {
+      new projects.IAMMember(
+        `${name}-preview-log`,
+        { project, role: "roles/logging.logWriter", member: args.preview.member },
+        childOf(this, opts),
+      );
+    }
     this.registerOutputs({ names: this.names });
   }
 }

@@ -18,7 +18,8 @@ export interface PreviewReaderArgs {
 /**
  * The identity of previews. Whoever opens a pull request has code of their own run with it, so it may see what
  * `pulumi preview --refresh` compares, and the state, in which is nothing secret. It changes nothing, acts as
- * nobody, and reads no secret, no entity of the database, no message and no log.
+ * nobody, and reads no secret, no entity of the database, no message and no log. (Where Cloud Build previews, it may
+ * also write a log: see `BuildTriggers`.)
  *
  * A preview takes no lock, so it does not write to the state's bucket either. `pulumi refresh` would: do not use
  * it for looking.
@@ -37,17 +38,11 @@ export class PreviewReader extends pulumi.ComponentResource {
     );
     this.email = this.account.email;
     const { member } = this.account;
-    for (const [what, role] of Object.entries({
-      reader: deployer.readerRole,
-      // Cloud Build's log of the preview.
-      log: "roles/logging.logWriter",
-    })) {
-      new projects.IAMMember(
-        `${name}-account-${what}`,
-        { project, role, member },
-        childOf(this, opts),
-      );
-    }
+    new projects.IAMMember(
+      `${name}-account-reader`,
+      { project, role: deployer.readerRole, member },
+      childOf(this, opts),
+    );
     for (const [what, bucket] of Object.entries({
       // BucketObject: a refresh asks whether the archives are there.
       sources: sourceBucket.bucket.name,

@@ -1,6 +1,6 @@
 /** The repository on GitHub that a stack is deployed from, and what of it may deploy. */
 
-/** A repository, by its name; by its id, too, where somebody else could come to have the name. */
+/** A repository, by its name and by its id. */
 export interface GithubRepository {
   /** A user or an organization, e.g. `octo-org`. */
   readonly owner: string;
@@ -9,9 +9,8 @@ export interface GithubRepository {
   /**
    * The number that GitHub gives it (`gh api repos/<owner>/<repository> --jq .id`). A name that was given up
    * can be taken by anybody; a number is never used again.
-   * @default the name alone
    */
-  readonly repositoryId?: string;
+  readonly repositoryId: string;
 }
 
 /** What deploys a stack: pushes to a branch, or release tags (`v…`) in an environment of GitHub's. */
@@ -30,39 +29,57 @@ export function deployRule(settings: {
 /** The tags that deploy, as the beginning of their name and as Cloud Build has it. */
 export const releaseTag = { prefix: "v", pattern: "^v" } as const;
 
+/** The only workflow that may deploy, as it is called in the repository. */
+export const deployWorkflow = ".github/workflows/deploy.yml";
+
+/** The value of `attribute.deploys` of a run that may not deploy; no stack may be called so. */
+const deploysNothing = "none";
+
 /**
  * Tokens of GitHub Actions → what grants may name. `deploys` is the name of the stack for a run that may deploy
- * it, and `none` for every other.
+ * it, and `none` for every other. A claim that a token lacks fails its whole mapping, so only those are named that
+ * every token has.
  *
- * Of a branch only `push` and `workflow_dispatch` count: with `pull_request_target` and others a token also has
- * the branch in `ref`, though a stranger started the run. An environment is taken from `sub`, which every
- * token has, since a claim that is missing fails the whole mapping; and only on a release tag, so that an
- * environment to which somebody forgot to give rules does not open the door to every branch.
+ * - Only runs of the one workflow count, as it is on the branch, or at the tag: other workflows run on `main`,
+ *   too, with `refs/heads/main` in their tokens, and check out what they like.
+ * - Of a branch only `push` and `workflow_dispatch` count: with `pull_request_target` and others a token has
+ *   the branch in `ref`, though a stranger started the run.
+ * - An environment is the end of `sub`, whose beginning GitHub writes in one way for older repositories and in
+ *   another for those made since the middle of 2026, with ids in it. GitHub makes an environment that is not there,
+ *   without any rule, for whoever names it, and a tag carries its own copy of the workflow. So the tag has to be a
+ *   protected one: where no ruleset says who may make `v*`, GitHub deploys nothing.
  */
 export function attributeMapping(
   { owner, repository }: GithubRepository,
   rule: DeployRule,
   stack: string,
 ): Record<string, string> {
-  const may =
+  const workflow = `${owner}/${repository}/${deployWorkflow}@`;
+  const conditions =
     "branch" in rule
-      ? `assertion.ref == 'refs/heads/${rule.branch}' && assertion.event_name in ['push', 'workflow_dispatch']`
-      : `assertion.sub == 'repo:${owner}/${repository}:environment:${rule.environment}' && assertion.ref.startsWith('refs/tags/${releaseTag.prefix}')`;
+      ? [
+          `assertion.workflow_ref == '${workflow}refs/heads/${rule.branch}'`,
+          `assertion.ref == 'refs/heads/${rule.branch}'`,
+          "assertion.event_name in ['push', 'workflow_dispatch']",
+        ]
+      : [
+          `assertion.workflow_ref.startsWith('${workflow}refs/tags/${releaseTag.prefix}')`,
+          `assertion.ref.startsWith('refs/tags/${releaseTag.prefix}')`,
+          `assertion.sub.endsWith(':environment:${rule.environment}')`,
+          "assertion.ref_protected == 'true'",
+        ];
   return {
-    "google.subject": "assertion.sub",
-    "attribute.repository": "assertion.repository",
+    // At most 127 bytes, which `sub` may not be.
+    "google.subject": "assertion.repository_id + '/' + assertion.run_id",
     "attribute.repository_id": "assertion.repository_id",
     "attribute.ref": "assertion.ref",
-    "attribute.deploys": `${may} ? '${stack}' : 'none'`,
+    "attribute.deploys": `${conditions.join(" && ")} ? '${stack}' : '${deploysNothing}'`,
   };
 }
 
 /** Which tokens of GitHub's one issuer for the whole world are taken at all. */
 export function attributeCondition({ owner, repository, repositoryId }: GithubRepository): string {
-  return [
-    `assertion.repository == '${owner}/${repository}'`,
-    ...(repositoryId === undefined ? [] : [`assertion.repository_id == '${repositoryId}'`]),
-  ].join(" && ");
+  return `assertion.repository == '${owner}/${repository}' && assertion.repository_id == '${repositoryId}'`;
 }
 
 export function isOwner(text: string): boolean {
@@ -80,6 +97,11 @@ export function isRepositoryId(text: string): boolean {
 /** A branch whose name needs no quoting in conditions and expressions. */
 export function isBranch(text: string): boolean {
   return /^[A-Za-z0-9]([A-Za-z0-9._/-]{0,98}[A-Za-z0-9])?$/.test(text) && !text.includes("..");
+}
+
+/** A stack that a run may be said to deploy: it is written into an expression. */
+export function isDeployable(stack: string): boolean {
+  return /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$/.test(stack) && stack !== deploysNothing;
 }
 
 export function isEnvironment(text: string): boolean {
@@ -102,7 +124,7 @@ export function githubProblems(
       `repository: "${repository}" is no repository's name; letters, digits, ".", "_" and "-", without the owner`,
     );
   }
-  if (repositoryId !== undefined && !isRepositoryId(repositoryId)) {
+  if (!isRepositoryId(repositoryId)) {
     problems.push(`repositoryId: "${repositoryId}" is no id; digits, not the name`);
   }
   if ("branch" in rule ? !isBranch(rule.branch) : !isEnvironment(rule.environment)) {

@@ -267,10 +267,12 @@ export const deployerNeeds: readonly PipelineNeed[] = [
  * refresh, destroy and import (the CLI's source, `pkg/backend/diy/backend.go`). So nothing is written.
  */
 export const previewNeeds: readonly PipelineNeed[] = [
-  ...buildLog,
   ...needs("project", ...liveState),
   ...needs("state bucket", "storage.objects.get", "storage.objects.list"),
 ];
+
+/** What a preview by Cloud Build needs beside that. */
+export const previewBuildNeeds: readonly PipelineNeed[] = buildLog;
 
 /**
  * What GitHub Actions does as the deployer: `gcloud builds submit`, whose source goes to a bucket of gcloud's own

@@ -14,10 +14,12 @@ function declare(change: Partial<BuildTriggersArgs> = {}): BuildTriggers {
   return new BuildTriggers("builds", {
     owner: "octo-org",
     repository: "realtime",
+    repositoryId: "74",
     project: "my-project",
     stack: "dev",
     region: "europe-west3",
     deploy: { branch: "main" },
+    previewTrigger: true,
     deployTrigger: true,
     approval: false,
     preview: account("preview"),
@@ -55,6 +57,12 @@ describe("BuildTriggers", () => {
       },
     });
     assert.deepEqual(result.names, ["preview-dev", "deploy-dev"]);
+    // Its log, for there is no build without one.
+    const { role, member } = one("IAMMember", "builds-preview-log").inputs;
+    assert.deepEqual(
+      [role, member],
+      ["roles/logging.logWriter", "serviceAccount:preview@my-project.iam.gserviceaccount.com"],
+    );
   });
 
   it("deploys each push to the branch, and to no branch of a similar name", async () => {
@@ -100,6 +108,12 @@ describe("BuildTriggers", () => {
       ["preview-dev"],
     );
     assert.deepEqual(result.names, ["preview-dev"]);
+  });
+
+  it("leaves previews to GitHub where it is told to, and then lets them write nothing at all", async () => {
+    const { all, result } = await record(() => declare({ previewTrigger: false }));
+    assert.deepEqual(all("IAMMember"), []);
+    assert.deepEqual(result.names, ["deploy-dev"]);
   });
 
   it("names files that are there", async () => {

@@ -5,7 +5,7 @@ import { GithubIdentity, type GithubIdentityArgs } from "../../components/github
 import { attributeCondition, attributeMapping } from "../../components/lib/github.ts";
 import { record, type Registered, valueOf } from "../support/pulumi.ts";
 
-const repository = { owner: "octo-org", repository: "realtime" };
+const repository = { owner: "octo-org", repository: "realtime", repositoryId: "74" };
 
 function declare(change: Partial<GithubIdentityArgs> = {}): GithubIdentity {
   const account = (accountId: string) =>
@@ -15,6 +15,7 @@ function declare(change: Partial<GithubIdentityArgs> = {}): GithubIdentity {
     project: "my-project",
     stack: "dev",
     deploy: { branch: "main" },
+    deployFromGithub: true,
     preview: account("preview"),
     deployer: account("deployer"),
     ...change,
@@ -40,45 +41,50 @@ function grants(resources: readonly Registered[]): string[] {
 
 describe("GithubIdentity", () => {
   it("takes tokens that GitHub signed for the one repository, and maps what grants name", async () => {
-    const { one, result } = await record(() => declare({ repositoryId: "74" }), {
+    const { one, result } = await record(() => declare(), {
       outputs: ({ type }) =>
         type.endsWith(":WorkloadIdentityPoolProvider") ? { name: "projects/1/…/github" } : {},
     });
-    const given = { ...repository, repositoryId: "74" };
     assert.deepEqual(one("WorkloadIdentityPoolProvider").inputs, {
       project: "my-project",
       workloadIdentityPoolId: "github",
       workloadIdentityPoolProviderId: "github",
       displayName: "GitHub Actions",
-      attributeMapping: attributeMapping(given, { branch: "main" }, "dev"),
-      attributeCondition: attributeCondition(given),
+      attributeMapping: attributeMapping(repository, { branch: "main" }, "dev"),
+      attributeCondition: attributeCondition(repository),
       oidc: { issuerUri: "https://token.actions.githubusercontent.com" },
     });
     assert.equal(await valueOf(result.provider), "projects/1/…/github");
   });
 
+  const role = "roles/iam.workloadIdentityUser";
+  const looking = [
+    `${pool}/attribute.repository_id/74 ${role} on ${email("preview")}`,
+    `serviceAccount:${email("deployer")} roles/iam.workloadIdentityPoolViewer on my-project`,
+    `serviceAccount:${email("preview")} roles/iam.workloadIdentityPoolViewer on my-project`,
+  ];
+
   it("lets every run of the repository preview, and only one that may deploy deploy", async () => {
-    const rest = [
-      `serviceAccount:${email("deployer")} roles/iam.serviceAccountUser on ${email("deployer")}`,
-      `serviceAccount:${email("deployer")} roles/iam.workloadIdentityPoolViewer on my-project`,
-      `serviceAccount:${email("deployer")} roles/serviceusage.serviceUsageConsumer on my-project`,
-      `serviceAccount:${email("preview")} roles/iam.workloadIdentityPoolViewer on my-project`,
-    ];
-    const role = "roles/iam.workloadIdentityUser";
-    const { resources } = await record(() => declare());
-    assert.deepEqual(grants(resources), [
-      `${pool}/attribute.deploys/dev ${role} on ${email("deployer")}`,
-      `${pool}/attribute.repository/octo-org/realtime ${role} on ${email("preview")}`,
-      ...rest,
-    ]);
-    const byId = await record(() =>
-      declare({ repositoryId: "74", stack: "prod", deploy: { environment: "prod" } }),
-    );
-    assert.deepEqual(grants(byId.resources), [
-      `${pool}/attribute.deploys/prod ${role} on ${email("deployer")}`,
-      `${pool}/attribute.repository_id/74 ${role} on ${email("preview")}`,
-      ...rest,
-    ]);
+    for (const [stack, deploy] of [
+      ["dev", { branch: "main" }],
+      ["prod", { environment: "prod" }],
+    ] as const) {
+      const { resources } = await record(() => declare({ stack, deploy }));
+      assert.deepEqual(
+        grants(resources),
+        [
+          ...looking,
+          `${pool}/attribute.deploys/${stack} ${role} on ${email("deployer")}`,
+          `serviceAccount:${email("deployer")} roles/iam.serviceAccountUser on ${email("deployer")}`,
+          `serviceAccount:${email("deployer")} roles/serviceusage.serviceUsageConsumer on my-project`,
+        ].sort(),
+      );
+    }
+  });
+
+  it("lets no run deploy where Cloud Build does, whose approval it would go around", async () => {
+    const { resources } = await record(() => declare({ deployFromGithub: false }));
+    assert.deepEqual(grants(resources), looking);
   });
 
   it("lets nobody in before it is said who may come", async () => {
@@ -97,12 +103,13 @@ describe("GithubIdentity", () => {
 
   it("refuses what no repository or branch is called", async () => {
     await assert.rejects(
-      record(() => declare({ owner: "octo org", deploy: { branch: "*" } })),
+      record(() => declare({ owner: "octo org", deploy: { branch: "*" }, stack: "none" })),
       {
         message: [
           'GithubIdentity "github" cannot be declared:',
           '  - owner: "octo org" is no account of GitHub; 1 to 39 letters, digits and single hyphens',
           '  - deploy.branch: "*" is not possible; letters, digits, ".", "_", "-" and "/", no pattern',
+          '  - stack: "none" cannot be named in a grant; letters, digits, ".", "_" and "-", not none',
         ].join("\n"),
       },
     );

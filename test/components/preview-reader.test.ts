@@ -19,7 +19,7 @@ function declare(): PreviewReader {
 }
 
 describe("PreviewReader", () => {
-  it("reads what the stack declares, its state and its archives, and writes the log of its build", async () => {
+  it("reads what the stack declares, its state and its archives, and writes nothing", async () => {
     const { resources, result } = await record(declare);
     const email = await valueOf(result.email);
     assert.equal(email, "preview@my-project.iam.gserviceaccount.com");
@@ -33,7 +33,6 @@ describe("PreviewReader", () => {
         .sort(),
       [
         "projects/my-project/roles/stackReader on my-project",
-        "roles/logging.logWriter on my-project",
         "roles/storage.objectViewer on my-project-app-sources",
         "roles/storage.objectViewer on my-project-pulumi-state",
       ],
@@ -46,7 +45,7 @@ describe("PreviewReader", () => {
     assert.equal(
       resources.filter(({ name, inputs }) => name.startsWith("preview-") && "role" in inputs)
         .length,
-      4,
+      3,
     );
   });
 });

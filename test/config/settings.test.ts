@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { createUser } from "nkeys.js";
-import { decodeSettings as decode, namespace, readSettings } from "../../config.ts";
+import { decodeSettings as decode, namespace, needsApproval, readSettings } from "../../config.ts";
 
 const [addKey = "", wsKey = "", mKey = ""] = [1, 2, 3].map(() => createUser().getPublicKey());
 const keys = { add: addKey, ws: wsKey, m: mKey };
@@ -75,7 +75,7 @@ function problemsOf(settings: Record<string, string>, stack?: string): string[] 
 const refused = (changes: Record<string, unknown>, gcp?: Record<string, string | undefined>) =>
   problemsOf(raw(changes, gcp));
 
-const github = { owner: "octo-org", repository: "realtime" };
+const github = { owner: "octo-org", repository: "realtime", repositoryId: "74" };
 
 describe("settings", () => {
   it("are decoded into plain values with what derives from them", () => {
@@ -95,14 +95,26 @@ describe("settings", () => {
         nats: { ...right.nats, imageDigest },
         web: { ...right.web, trafficVersion: "v0123456789" },
         ws: { ...right.ws, image },
-        build: { legacyProjectNumber: "123456789012", github: { ...github, repositoryId: "74" } },
+        build: { legacyProjectNumber: "123456789012", github },
       }),
     );
     assert.equal(settings.nats.imageDigest, imageDigest);
     assert.equal(settings.web.trafficVersion, "v0123456789");
     assert.equal(settings.ws.image, image);
     assert.equal(settings.build.legacyProjectNumber, "123456789012");
-    assert.deepEqual(settings.build.github, { ...github, repositoryId: "74" });
+    assert.deepEqual(settings.build.github, github);
+  });
+
+  it("wait for an approval of releases, unless they say otherwise or GitHub alone deploys", () => {
+    const of = (build: object) => decodeSettings(raw({ build })).build;
+    const release = { ...github, deployEnvironment: "prod" };
+    assert.equal(needsApproval(of({ github })), false);
+    assert.equal(needsApproval(of({ github, approval: true })), true);
+    assert.equal(needsApproval(of({ github: release })), true);
+    assert.equal(needsApproval(of({ github: release, approval: false })), false);
+    of({ github: { ...release, deployFromGithub: true, deployTrigger: false } });
+    of({ github: { ...release, deployFromGithub: true }, approval: false });
+    of({ github: { ...github, deployFromGithub: true } });
   });
 
   it("have no replicated memory where a stack leaves it out, or where a null takes it away", () => {
@@ -573,9 +585,27 @@ describe("wrong settings", () => {
     ],
     [
       "a repository without an owner",
-      { build: { github: { repository: "realtime" } } },
+      { build: { github: { repository: "realtime", repositoryId: "74" } } },
       undefined,
       "build.github.owner: is missing; allowed: a user or an organization of GitHub",
+    ],
+    [
+      "a repository that only its name tells from others",
+      { build: { github: { owner: "octo-org", repository: "realtime" } } },
+      undefined,
+      'build.github.repositoryId: is missing; allowed: the repository\'s number in quotes, e.g. "123456789"',
+    ],
+    [
+      "a way around the approval of releases",
+      { build: { github: { ...github, deployEnvironment: "prod", deployFromGithub: true } } },
+      undefined,
+      "build.github.deployFromGithub: true; allowed: not beside a trigger that waits for an approval, which it would go around",
+    ],
+    [
+      "a way around an approval",
+      { build: { approval: true, github: { ...github, deployFromGithub: true } } },
+      undefined,
+      "build.github.deployFromGithub: true; allowed: not beside a trigger that waits for an approval, which it would go around",
     ],
     [
       "an approval of what nothing starts",
