@@ -58,10 +58,15 @@ export function readStackFile(root: string, stack: string): StackFile {
     .map(([key]) => key)
     .filter((key) => !Object.keys(given).some((k) => qualify(name, k) === qualify(name, key)));
   for (const [key, value] of Object.entries(given)) take(file, key, value);
-  // The CLI takes keys that nobody declared; but where one is missing, another may be misspelt.
+  // The CLI takes keys that nobody declared; but where one is missing, another may be misspelt. What other
+  // stacks have, too, is not: it is a key that may be left out.
   if (missing.length > 0) {
     const own = (key: string): string => qualify(name, key);
-    const known = Object.keys(declared).map(own);
+    const others = stackNames(root).filter((other) => other !== stack);
+    const known = [
+      ...Object.keys(declared),
+      ...others.flatMap((other) => configKeys(join(root, `Pulumi.${other}.yaml`))),
+    ].map(own);
     for (const key of Object.keys(given)) {
       if (own(key).startsWith(`${name}:`) && !known.includes(own(key))) {
         problems.push(
@@ -91,6 +96,15 @@ export function stackNames(root: string): string[] {
     .map((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1])
     .filter((name) => name !== undefined)
     .sort();
+}
+
+/** The keys that a stack file sets; none where it cannot be read, which is not this stack's mistake. */
+function configKeys(path: string): string[] {
+  try {
+    return Object.keys(object(readYaml(path)["config"]));
+  } catch {
+    return [];
+  }
 }
 
 function readYaml(path: string): Json {

@@ -99,6 +99,20 @@ config:
     );
   });
 
+  it("takes no key for misspelt that another stack has, too", () => {
+    write("Pulumi.yaml", "name: demo\nconfig: { adopt: { type: object } }");
+    write("Pulumi.dev.yaml", "config: { demo:adpot: {}, demo:m: {} }");
+    write("Pulumi.prod.yaml", "config: { demo:adopt: {}, demo:m: {} }");
+    write("Pulumi.broken.yaml", "config: [");
+    assert.throws(
+      () => readStackFile(root, "dev"),
+      new Error(
+        "Pulumi.dev.yaml: demo:adpot is not declared in Pulumi.yaml; is it one of the missing keys, misspelt?\n" +
+          "Pulumi.dev.yaml: adopt is missing and has no default",
+      ),
+    );
+  });
+
   it("says which file is not YAML or is not there", () => {
     assert.throws(() => readStackFile(root, "dev"), /cannot read .*Pulumi\.yaml/);
     write("Pulumi.yaml", "name: demo");
