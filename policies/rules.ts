@@ -13,6 +13,7 @@ import { noBasicRole } from "./rules/no-basic-role.ts";
 import { noDefaultAccount } from "./rules/no-default-account.ts";
 import { noExternalAddress } from "./rules/no-external-address.ts";
 import { noOpenRange } from "./rules/no-open-range.ts";
+import { noSecretOutput } from "./rules/no-secret-output.ts";
 import { noSecretValue } from "./rules/no-secret-value.ts";
 import { oneRegion } from "./rules/one-region.ts";
 import { protectedData } from "./rules/protected-data.ts";
@@ -26,6 +27,7 @@ export const rules: readonly Rule[] = [
   noBasicRole,
   namedMembers,
   noSecretValue,
+  noSecretOutput,
   closedBuckets,
   protectedData,
   boundedScaling,

@@ -8,7 +8,7 @@ export interface Resource {
   readonly type: string;
   readonly name: string;
   readonly urn: string;
-  /** What the program gave, plain; see `plainInputs` for what cannot be known yet. */
+  /** What the program gave, plain; see `plainInputs` for what cannot be known yet. Of the stack, its outputs. */
   readonly inputs: Inputs;
   /** Whether Pulumi refuses to delete it. */
   readonly protect: boolean;

@@ -1,5 +1,6 @@
 import type { ResourceRule } from "../lib/rule.ts";
 import { isSecretName, isSecretReference, secretIn } from "../lib/secrets.ts";
+import { stack } from "../lib/types.ts";
 import { isObject, visitValues } from "../lib/values.ts";
 
 /** Types that make a secret, or take one, and keep it in the state. */
@@ -33,6 +34,8 @@ export const noSecretValue: ResourceRule = {
     if (secretTypes.has(type))
       return [`${type.split(":").at(-1) ?? ""} keeps a secret in the state`];
     const problems: string[] = [];
+    // Its outputs are the business of no-secret-output.
+    if (type === stack) return problems;
     visitValues(inputs, (path, value) => {
       const name = path.join(".");
       if (typeof value !== "string" || value === "") return;

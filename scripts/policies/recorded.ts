@@ -6,13 +6,16 @@ import type { Resource } from "../../policies/lib/rule.ts";
 const unknownText = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 export function ruleResources(recorded: readonly RecordedResource[]): Resource[] {
-  return recorded.map(({ type, name, urn, inputs, protect }) => ({
-    type,
-    name,
-    urn,
-    inputs: Object.fromEntries(Object.entries(inputs).map(([key, value]) => [key, wired(value)])),
-    protect,
-  }));
+  return recorded.map(({ type, name, urn, inputs, outputs, protect }) => {
+    const given = type === "pulumi:pulumi:Stack" ? (outputs ?? {}) : inputs;
+    return {
+      type,
+      name,
+      urn,
+      inputs: Object.fromEntries(Object.entries(given).map(([key, value]) => [key, wired(value)])),
+      protect,
+    };
+  });
 }
 
 /** Takes back what a recording does for people: see `readable` in local/wire/values.ts. */

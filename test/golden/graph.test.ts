@@ -234,11 +234,6 @@ describe("a graph that is broken", () => {
     ]);
   });
 
-  it("is caught when an output is secret", () => {
-    const outputs = { key: { seed: `SU${"A".repeat(56)}` } };
-    assert.deepEqual(textProblems({ resources: [], outputs }), ["outputs: there is an NKey seed"]);
-  });
-
   it("is caught when a secret has another reader, or no reader", () => {
     const name = "add-secret-nats-seed-add";
     const other = broken("dev", name, withInput("member", "serviceAccount:ws@example.com"));

@@ -92,7 +92,7 @@ export async function startPack(): Promise<Analyzer> {
             .setType(resource.type)
             .setUrn(resource.urn)
             .setName(resource.name)
-            .setProperties(toStruct(wired(resource.inputs) as Json))
+            .setProperties(toStruct(wired(outputsOf(resource)) as Json))
             .setOptions(optionsOf(resource))
             .setParent(resource.parent ?? "")
             .setDependenciesList([...resource.dependencies]),
@@ -138,6 +138,11 @@ function ask<Response>(
       else reject(error);
     });
   });
+}
+
+/** At the end rules see outputs. Of resources these are the inputs at least; of the stack nothing else. */
+function outputsOf({ type, inputs, outputs = {} }: RecordedResource): Json {
+  return type === "pulumi:pulumi:Stack" ? outputs : inputs;
 }
 
 function optionsOf({

@@ -93,6 +93,11 @@ const identityProvider = (inputs: Resource["inputs"]): Resource =>
 const withEnv = (name: string, value: string): Resource =>
   standard({ envVariables: { [name]: value } });
 
+const stack = (outputs: Resource["inputs"]): Resource => ({
+  ...resource("", outputs),
+  type: "pulumi:pulumi:Stack",
+});
+
 const seed = `SU${"A".repeat(56)}`;
 const pool =
   "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/github";
@@ -626,6 +631,21 @@ export const examples: Readonly<Record<string, Examples>> = {
           sensitiveLabels: { authToken: "x" },
         }),
         "sensitiveLabels.authToken is secret and goes into the state",
+      ),
+    },
+  },
+  "no-secret-output": {
+    hold: {
+      "addresses and names": [
+        stack({ url: "https://shop.example.com", seedSecret: "projects/shop/secrets/seed" }),
+      ],
+      "what is not known yet": [stack({ apiToken: unknown })],
+    },
+    breaks: {
+      "a seed in an object": breaking(stack({ nats: { user: seed } }), "nats.user is an NKey seed"),
+      "what is called a secret": breaking(
+        stack({ apiToken: "correct horse" }),
+        "apiToken is a secret, by its name",
       ),
     },
   },

@@ -86,6 +86,14 @@ export const mutants: readonly Mutant[] = [
     problem: "envVariables.API_TOKEN is called a secret and is no reference to one",
   },
   {
+    rule: "no-secret-output",
+    file: "index.ts",
+    original: "export const natsUrl: string = nats.url;",
+    defect: 'export const natsUrl: string = nats.url.replace("//", "//ws:hunter2@");',
+    broken: ["appengine-realtime-prod"],
+    problem: "natsUrl is a password in a URL",
+  },
+  {
     rule: "closed-buckets",
     file: "components/source-bucket.ts",
     original: 'publicAccessPrevention: "enforced"',
