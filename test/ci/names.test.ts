@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { z } from "zod";
+import { deployWorkflow, releaseTag } from "../../components/lib/github.ts";
 import { stackNames } from "../../local/engine/stack-file.ts";
 import { readDeployArguments } from "../../scripts/deploy/arguments.ts";
 import { repository } from "../support/checkout.ts";
@@ -200,8 +201,13 @@ describe("the pipelines", () => {
   });
 
   it("deploy the same from GitHub as by the triggers: main to dev, release tags to prod", () => {
+    // The one whose runs Google lets deploy.
+    assert.equal(deployWorkflow, ".github/workflows/deploy.yml");
     const { on } = readWorkflow("deploy");
-    assert.deepEqual((on as Record<string, unknown>)["push"], { branches: ["main"], tags: ["v*"] });
+    assert.deepEqual((on as Record<string, unknown>)["push"], {
+      branches: ["main"],
+      tags: [`${releaseTag.prefix}*`],
+    });
     for (const [stack, wanted, rule] of [
       ["dev", { branch: "^main$" }, "refs/heads/main"],
       ["prod", { tag: "^v" }, ":environment:prod'"],

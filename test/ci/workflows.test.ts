@@ -108,8 +108,8 @@ describe("actionlint", () => {
     [
       "a broken expression",
       deploy,
-      "vars.DEPLOY_FROM_GITHUB == 'true'",
-      "vars.DEPLOY_FROM_GITHUB = 'true'",
+      "github.ref == 'refs/heads/main'",
+      "github.ref = 'refs/heads/main'",
       /lexing == operator/,
     ],
     ["a function that does not exist", deploy, "startsWith(", "beginsWith(", /undefined function/],
@@ -340,9 +340,10 @@ describe("the workflow that deploys", () => {
       branches: ["main"],
       tags: ["v*"],
     });
-    assert.match(
-      job.if ?? "",
-      /\(github\.ref == 'refs\/heads\/main' \|\| startsWith\(github\.ref, 'refs\/tags\/v'\)\)$/,
+    assert.equal(
+      job.if,
+      "(github.ref == 'refs/heads/main' && contains(vars.DEPLOY_FROM_GITHUB, 'dev')) || " +
+        "(startsWith(github.ref, 'refs/tags/v') && contains(vars.DEPLOY_FROM_GITHUB, 'prod'))",
     );
   });
 
