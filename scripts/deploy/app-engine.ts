@@ -21,10 +21,12 @@ export interface AppEngineArgs {
   readonly pace?: Partial<Pace>;
 }
 
-const allocations = z.record(z.string(), z.number());
+/** What becomes part of an address, or is shown: nothing but what App Engine itself allows. */
+const id = z.string().regex(/^[a-z0-9-]{1,100}$/);
+const allocations = z.record(id, z.number());
 const servicesPage = z.object({
   services: z
-    .array(z.object({ id: z.string(), split: z.object({ allocations }).partial().optional() }))
+    .array(z.object({ id, split: z.object({ allocations }).partial().optional() }))
     .default([]),
   nextPageToken: z.string().default(""),
 });
@@ -32,11 +34,14 @@ const versionsPage = z.object({
   versions: z
     .array(
       z.object({
-        id: z.string(),
-        servingStatus: z.string().default(""),
-        createTime: z.string().default(""),
+        id,
+        servingStatus: z.string().regex(/^\w*$/).default(""),
+        createTime: z
+          .string()
+          .regex(/^[\w:.+-]*$/)
+          .default(""),
         // Standard is the default, which a JSON of the API may leave out.
-        env: z.string().default("standard"),
+        env: z.string().regex(/^\w*$/).default("standard"),
       }),
     )
     .default([]),
@@ -126,7 +131,7 @@ export class AppEngine {
       if (error instanceof Denied && error.status === 404) return;
       throw error;
     }
-    const id = /^apps\/[^/]+\/operations\/([^/]+)$/.exec(begun.name)?.[1];
+    const id = /^apps\/[^/]+\/operations\/([\w-]+)$/.exec(begun.name)?.[1];
     if (id === undefined) throw new Refusal("App Engine named no operation", exitCodes.failed);
     const end = this.#pace.now() + operationMs;
     let current = begun;
@@ -140,7 +145,8 @@ export class AppEngine {
       await this.#pace.wait(pollMs);
       current = await this.#ask("GET", `operations/${id}`, {}, operation);
     }
-    if (current.error !== undefined) throw new Refusal(current.error.message, exitCodes.failed);
+    if (current.error !== undefined)
+      throw new Refusal(plain(current.error.message), exitCodes.failed);
   }
 
   async #versions(service: string): Promise<LiveVersion[]> {
@@ -195,7 +201,7 @@ export class AppEngine {
         status = response.status;
         after = response.headers.get("retry-after");
         // Also the body may break off.
-        text = await response.text();
+        text = await textOf(response);
       } catch (error) {
         if (this.#args.signal.aborted) throw error;
         throw new Passing(`App Engine cannot be reached (${what}): ${reasonOf(error)}`);
@@ -212,7 +218,7 @@ export class AppEngine {
     } catch {
       // Not every answer is the API's own: proxies answer in HTML.
     }
-    const message = `App Engine answered ${status} to ${what}${reason === "" ? "" : `: ${reason.slice(0, 400)}`}`;
+    const message = `App Engine answered ${status} to ${what}${reason === "" ? "" : `: ${plain(reason)}`}`;
     // 409: another change of the application is under way, and takes its turn.
     if (status === 429 || status === 409 || status >= 500) {
       return new Passing(
@@ -239,13 +245,34 @@ function decode<T>(text: string, schema: z.ZodType<T>, what: string): T {
   );
 }
 
+/** No list of the API is nearly as long; a server that does not end must not fill the memory. */
+const mostBytes = 16 * 1024 * 1024;
+
+async function textOf(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  const body: AsyncIterable<Uint8Array> | null = response.body;
+  if (body === null) return "";
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > mostBytes) throw new Error("the answer does not end");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** In one line, and without what a terminal or a pipeline's log would take for a command. */
+function plain(text: string): string {
+  return text.replaceAll(/\p{C}+/gu, " ").slice(0, 400);
+}
+
 /** What fetch says is "fetch failed"; why is in its cause. */
 function reasonOf(error: unknown): string {
   const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   return inner instanceof Error ? inner.message : String(inner);
 }
 
-/** A token must not leave the machine in clear text. */
+/** The token opens the whole project: it is sent to Google, or to a stand-in on this machine. */
 function refuseUnsafe(url: string): void {
   let parsed: URL;
   try {
@@ -253,8 +280,12 @@ function refuseUnsafe(url: string): void {
   } catch {
     throw new Refusal(`APP_ENGINE_URL: "${url}" is no URL`);
   }
-  const loopback = ["localhost", "127.0.0.1", "[::1]"].includes(parsed.hostname);
-  if (parsed.protocol !== "https:" && !(parsed.protocol === "http:" && loopback)) {
-    throw new Refusal(`APP_ENGINE_URL: "${url}" is not https, and not on this machine`);
+  const { protocol, hostname, username, password } = parsed;
+  const isGoogle = protocol === "https:" && hostname.endsWith(".googleapis.com");
+  const isHere = protocol === "http:" && ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
+  if (!(isGoogle || isHere) || username !== "" || password !== "") {
+    throw new Refusal(
+      `APP_ENGINE_URL: "${url}" is neither Google's, by https, nor on this machine, by http`,
+    );
   }
 }

@@ -7,7 +7,7 @@ import type { AppEngine } from "./app-engine.ts";
 import { compare, type Comparison, type Repair, sharesText, versionsOf } from "./live.ts";
 import type { StackOutputs } from "./outputs.ts";
 import { changesForPerson, decodePreview } from "./preview-steps.ts";
-import { adviceOn, outputsOf, type Pulumi, type PulumiEnd } from "./pulumi.ts";
+import { adviceOn, outputsOf, preparePlugins, type Pulumi, type PulumiEnd } from "./pulumi.ts";
 import { exitCodes, paragraph, Refusal } from "./refusal.ts";
 import type { StackFile } from "./stack-file.ts";
 
@@ -29,6 +29,7 @@ export async function deploy(args: DeploymentArgs): Promise<void> {
   const last = await outputsOf(pulumi, stack);
   // Also finds out whether App Engine can be asked at all, while nothing has been changed yet.
   const before = isNew(last) ? new Set<string>() : versionsOf(await liveOf(appEngine, last));
+  await preparePlugins(pulumi, stack, args.file.provider);
   await withSettings(args, last, async (settings) => {
     if (args.routine) await refuseChangesForPerson(args, settings);
     say(`Updating ${stack} …`);
@@ -68,6 +69,7 @@ export async function rehearse(args: DeploymentArgs, expectNoChanges: boolean): 
   const last = await outputsOf(pulumi, stack);
   const expect = expectNoChanges ? ["--expect-no-changes"] : [];
   let unexpected = "";
+  await preparePlugins(pulumi, stack, args.file.provider);
   await withSettings(args, last, async (settings) => {
     if (args.routine) await refuseChangesForPerson(args, settings);
     const preview = ["preview", "--refresh", "--diff", ...expect, ...policies, ...settings];

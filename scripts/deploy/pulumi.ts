@@ -1,10 +1,12 @@
 /** Runs the Pulumi CLI for one stack. */
 import { spawn } from "node:child_process";
 import type { Writable } from "node:stream";
+import gcp from "@pulumi/gcp/package.json" with { type: "json" };
 import { ownGroup } from "../../local/process/group.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { decodeOutputs, type StackOutputs } from "./outputs.ts";
 import { paragraph, Refusal } from "./refusal.ts";
+import { readState } from "./state.ts";
 
 /** How a command ended. */
 export interface PulumiEnd {
@@ -34,18 +36,27 @@ export class Pulumi {
 
   /** Runs a command; nobody sees its output. */
   ask(command: readonly string[]): Promise<PulumiEnd> {
-    return this.#run(command, false);
+    return this.#run(this.#ofStack(command), false);
   }
 
   /** Runs a command whose output is shown as it comes. */
   show(command: readonly string[]): Promise<PulumiEnd> {
-    return this.#run(command, true);
+    return this.#run(this.#ofStack(command), true);
+  }
+
+  /** Installs a version of the provider, unless it is there. */
+  install(version: string): Promise<PulumiEnd> {
+    return this.#run(["plugin", "install", "resource", "gcp", version, "--non-interactive"], false);
+  }
+
+  #ofStack(command: readonly string[]): string[] {
+    return [...command, "--non-interactive", "--stack", this.#args.stack];
   }
 
   async #run(command: readonly string[], shown: boolean): Promise<PulumiEnd> {
-    const { stack, interrupts } = this.#args;
+    const { interrupts } = this.#args;
     interrupts.signal.throwIfAborted();
-    const child = spawn("pulumi", [...command, "--non-interactive", "--stack", stack], {
+    const child = spawn("pulumi", command, {
       stdio: ["ignore", "pipe", "pipe"],
       env: environment(),
       // Ctrl-C at a terminal goes to its whole group. Pulumi gets it from here, once.
@@ -78,11 +89,50 @@ export class Pulumi {
   }
 }
 
-/** Nothing secret passes through the program, so the state's passphrase is empty unless somebody gave it one. */
 function environment(): NodeJS.ProcessEnv {
+  // Nothing secret passes through the program, so the passphrase is empty unless somebody gave the state one.
   const given = ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"];
   const isGiven = given.some((name) => process.env[name] !== undefined);
-  return { ...process.env, ...(isGiven ? {} : { PULUMI_CONFIG_PASSPHRASE: "" }) };
+  return {
+    ...process.env,
+    ...(isGiven ? {} : { PULUMI_CONFIG_PASSPHRASE: "" }),
+    // What is needed is installed by name and version; a state must not have others fetched and started.
+    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+  };
+}
+
+/**
+ * Before the first command that starts plugins: looks what the state would have started, and installs the
+ * provider, in the version of the SDK and in those that the state was written by.
+ */
+export async function preparePlugins(
+  pulumi: Pulumi,
+  stack: string,
+  configured: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const exported = await pulumi.ask(["stack", "export"]);
+  if (exported.code !== 0) {
+    throw new Refusal(paragraph(exported.stderr.trim(), adviceOn(exported, stack)));
+  }
+  const { problems, versions } = readState(exported.stdout, configured);
+  if (problems.length > 0) {
+    throw new Refusal(
+      paragraph(
+        "Nothing was done: the state names what this program does not use, and Pulumi would start it with your rights.",
+        ...problems.slice(0, 20).map((each) => `  ${JSON.stringify(each)}`),
+        "Find out who wrote the state (its bucket keeps earlier versions of it, and knows who may write). What an " +
+          "earlier program of yours had is taken out with that program, not with this one.",
+      ),
+    );
+  }
+  for (const version of new Set([gcp.pulumi.version, ...versions])) {
+    const installed = await pulumi.install(version);
+    if (installed.code !== 0) {
+      throw new Refusal(
+        paragraph(`The provider gcp ${version} could not be installed:`, installed.stderr.trim()),
+      );
+    }
+  }
 }
 
 /** What the program said when it last ran to its end. */

@@ -1,13 +1,15 @@
 /** What the scripts need to know from `Pulumi.<stack>.yaml`. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseDocument } from "yaml";
+import { isMap, parseDocument } from "yaml";
 import { Refusal } from "./refusal.ts";
 
 export interface StackFile {
   readonly path: string;
   readonly text: string;
   readonly project: string;
+  /** What it says to the provider: `gcp:<name>`, by name. */
+  readonly provider: Readonly<Record<string, unknown>>;
   /** The image of ws, where the file names one. */
   readonly wsImage: string | undefined;
 }
@@ -30,7 +32,15 @@ export async function readStackFile(stack: string, folder = process.cwd()): Prom
     throw new Refusal(`${path}: gcp:project: "${project}" is no project id`);
   }
   const image = document.getIn(["config", "appengine-realtime:ws", "image"]);
-  return { path, text, project, wsImage: typeof image === "string" ? image : undefined };
+  const config = document.get("config");
+  const keys = isMap(config) ? config.items.map(({ key }) => String(key)) : [];
+  const provider = Object.fromEntries(
+    keys
+      .filter((key) => key.startsWith("gcp:"))
+      .map((key) => [key.slice("gcp:".length), document.getIn(["config", key])]),
+  );
+  const wsImage = typeof image === "string" ? image : undefined;
+  return { path, text, project, provider, wsImage };
 }
 
 /** A stack's name as the CLI takes it; the one of `npm start` is nowhere but on this machine. */

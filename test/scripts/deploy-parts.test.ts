@@ -10,6 +10,7 @@ import { compare, type LiveService, versionsOf, type Wanted } from "../../script
 import { decodeOutputs } from "../../scripts/deploy/outputs.ts";
 import { changesForPerson, decodePreview } from "../../scripts/deploy/preview-steps.ts";
 import { exitCodes, Refusal } from "../../scripts/deploy/refusal.ts";
+import { readState } from "../../scripts/deploy/state.ts";
 import { AppEngineApi, type Trouble } from "../support/app-engine-api.ts";
 import { repository } from "../support/checkout.ts";
 
@@ -276,6 +277,116 @@ describe("the preview of a routine deployment", () => {
   });
 });
 
+describe("the state of a stack", () => {
+  const urn = "urn:pulumi:dev::x::pulumi:providers:gcp::default";
+  const provider = (inputs: object, outputs: object = inputs) => ({
+    ...{ urn, type: "pulumi:providers:gcp", inputs, outputs },
+  });
+  const own = provider({ project, region: "europe-west1", version: "9.37.0", __internal: {} });
+  const account = {
+    urn: "urn:pulumi:dev::x::gcp:serviceaccount/account:Account::web-account",
+    type: "gcp:serviceaccount/account:Account",
+    provider: `${urn}::00000000-0000-0000-0000-000000000000`,
+  };
+  const commandUrn = "urn:pulumi:dev::x::pulumi:providers:command::default";
+  const read = (resources: object[] | undefined, configured = {}) =>
+    readState(JSON.stringify({ version: 3, deployment: { resources } }), configured);
+
+  it("may have what this program declares, and says which versions of the provider wrote it", () => {
+    const stack = {
+      urn: "urn:pulumi:dev::x::pulumi:pulumi:Stack::x-dev",
+      type: "pulumi:pulumi:Stack",
+    };
+    const type = "appengine-realtime:app:StandardService";
+    const component = { urn: `urn:pulumi:dev::x::${type}::web`, type };
+    const older = provider({ version: "9.1.0" });
+    assert.deepEqual(read([stack, own, older, component, account]), {
+      problems: [],
+      versions: ["9.37.0", "9.1.0"],
+    });
+    assert.deepEqual(read(undefined), { problems: [], versions: [] });
+    assert.deepEqual(readState("{}", {}), { problems: [], versions: [] });
+  });
+
+  for (const [what, resource] of [
+    ["another provider", { urn: commandUrn, type: "pulumi:providers:command" }],
+    ["another provider that says it is none", { urn: commandUrn, type: account.type }],
+    ["another provider that says it is ours", { ...own, urn: commandUrn }],
+    [
+      "a provider in a program's own code",
+      {
+        urn: "urn:pulumi:dev::x::pulumi-nodejs:dynamic:Resource::y",
+        type: "pulumi-nodejs:dynamic:Resource",
+      },
+    ],
+    [
+      "a resource of another provider",
+      { ...account, provider: "urn:pulumi:dev::x::pulumi:providers:gcpx::d::1" },
+    ],
+    [
+      "a provider whose name only holds the right one",
+      {
+        ...account,
+        provider: `urn:pulumi:dev::x::pulumi:providers:evil::pulumi:providers:gcp::1`,
+      },
+    ],
+    ["a version that is none", provider({ version: "9.37.0-https://evil.example" })],
+    ["a version that is an object", provider({ version: {} })],
+    [
+      "a plugin from elsewhere",
+      provider({ version: "9.37.0", pluginDownloadURL: "https://evil.example" }),
+    ],
+    [
+      "the same as the engine notes it now",
+      provider({ __internal: { pluginDownloadURL: "https://evil.example" } }),
+    ],
+    ["a plugin of another name", provider({ __internal: { name: "command" } })],
+    ["parameters", provider({ __internal: { parameterization: {} } })],
+    [
+      "another server for the tokens",
+      provider({ project, computeCustomEndpoint: "https://evil.example/" }),
+    ],
+    [
+      "the same in the outputs alone",
+      provider({ project }, { iamCustomEndpoint: "https://evil.example/" }),
+    ],
+    ["another universe", provider({ universeDomain: "evil.example" })],
+    ["somebody else's credentials", provider({ credentials: "{}" })],
+  ] as const) {
+    it(`is refused with ${what}`, () => {
+      assert.equal(read([own, account, resource]).problems.length > 0, true);
+      const pending = { deployment: { pending_operations: [{ resource }] } };
+      assert.equal(readState(JSON.stringify(pending), {}).problems.length > 0, true);
+    });
+  }
+
+  it("is refused with every setting of the SDK's provider that is not known to be harmless", () => {
+    const text = readFileSync(join(repository, "node_modules/@pulumi/gcp/provider.js"), "utf8");
+    const names = [...text.matchAll(/resourceInputs\["(\w+)"\]/g)].map(([, name = ""]) => name);
+    assert(names.length > 100);
+    const allowed = names.filter((name) => read([provider({ [name]: "x" })]).problems.length === 0);
+    assert.deepEqual([...new Set(allowed)].sort(), [
+      ...["addPulumiAttributionLabel", "batching", "billingProject", "defaultLabels"],
+      ...["deletionPolicy", "disableGooglePartnerName", "googlePartnerName", "pollInterval"],
+      ...["preferGlobalEndpoints", "preferRegionalEndpoints", "project"],
+      ...["pulumiAttributionLabelAdditionStrategy", "region", "requestReason", "requestTimeout"],
+      ...["scopes", "userProjectOverride", "zone"],
+    ]);
+  });
+
+  it("may have what the stack file says to the provider, and nothing else by that name", () => {
+    const impersonated = provider({ impersonateServiceAccount: "a@b" });
+    assert.equal(read([impersonated]).problems.length, 1);
+    assert.deepEqual(read([impersonated], { impersonateServiceAccount: "a@b" }).problems, []);
+    assert.equal(read([impersonated], { impersonateServiceAccount: "c@d" }).problems.length, 1);
+  });
+
+  it("is refused when it is no state", () => {
+    assert.throws(() => readState("error", {}), /printed no JSON/);
+    assert.throws(() => readState('{"deployment":{"resources":[{}]}}', {}), /unknown form/);
+  });
+});
+
 describe("the questions to App Engine", () => {
   const world = { default: { allocations: { v1: 1 }, versions: [{ id: "v1" }] } };
   const waits: number[] = [];
@@ -356,6 +467,26 @@ describe("the questions to App Engine", () => {
     assert.deepEqual(await clientOf(api).live(), []);
   });
 
+  it("believe no name that would lead elsewhere", async () => {
+    for (const id of ["../../../v1beta/apps/other/services/x?y=", "a\n::add-mask::", "A b", ""]) {
+      await using api = await AppEngineApi.create(project, {
+        [id]: { allocations: { v1: 1 }, versions: [] },
+      });
+      await assert.rejects(clientOf(api).live(), /in an unknown form: services\.0\.id/);
+      assert.equal(api.calls.length, 1);
+    }
+  });
+
+  it("read no answer that does not end, and show none that would take over a terminal", async () => {
+    await using api = await AppEngineApi.create(project, world);
+    api.troubles.push("endless", { status: 403, message: "\u001b[2J no\n::warning::yes" });
+    await assert.rejects(clientOf(api).live(), {
+      message:
+        "App Engine answered 403 to GET /v1/apps/my-project/services:  [2J no ::warning::yes",
+    });
+    assert.deepEqual(waits, [500]);
+  });
+
   it("stop when they are interrupted", async () => {
     await using api = await AppEngineApi.create(project, world);
     await assert.rejects(clientOf(api, AbortSignal.abort(new Error("SIGINT"))).live(), /SIGINT/);
@@ -368,6 +499,10 @@ describe("the questions to App Engine", () => {
       ["http://127.0.0.1:1", true],
       ["http://appengine.googleapis.com", false],
       ["http://127.0.0.1.example:1", false],
+      ["https://appengine.googleapis.com.evil.example", false],
+      ["https://evil.example", false],
+      ["https://appengine.googleapis.com@evil.example", false],
+      ["https://evil@appengine.googleapis.com", false],
       ["file:///x", false],
       ["nonsense", false],
     ] as const) {

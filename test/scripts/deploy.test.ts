@@ -2,8 +2,16 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { describe, it } from "node:test";
+import sdk from "@pulumi/gcp/package.json" with { type: "json" };
 import { alive } from "../support/alive.ts";
-import { DeployWorld, image, outputsFor, servicesWith, urnOf } from "../support/deploy-world.ts";
+import {
+  DeployWorld,
+  image,
+  outputsFor,
+  project,
+  servicesWith,
+  urnOf,
+} from "../support/deploy-world.ts";
 import { eventually } from "../support/eventually.ts";
 import type { StubAnswer } from "../support/stub-cli.ts";
 
@@ -169,6 +177,40 @@ describe(
         "GET /v1/apps/my-project/services/default/versions?view=BASIC",
         "GET /v1/apps/my-project/services/add/versions?view=BASIC",
       ]);
+    });
+
+    it("installs the provider by name and version before anything starts it, and nothing by itself", async () => {
+      await using world = await DeployWorld.create(servicesWith(now), () => ({ up: "" }));
+      world.outputs = outputsFor(now);
+      const urn = "urn:pulumi:dev::x::pulumi:providers:gcp::default";
+      const provider = { urn, type: "pulumi:providers:gcp", inputs: { project, version: "9.1.0" } };
+      world.state = { deployment: { resources: [provider] } };
+      assert.equal((await world.deploy()).code, 0);
+      const lines = world.cli.lines("pulumi");
+      assert.deepEqual(lines.slice(1, 4), [
+        "stack export --non-interactive --stack dev",
+        `plugin install resource gcp ${sdk.pulumi.version} --non-interactive`,
+        "plugin install resource gcp 9.1.0 --non-interactive",
+      ]);
+      assert(lines[4]?.startsWith("up "));
+      for (const { env } of world.cli.calls) {
+        assert.equal(env["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"], "true");
+      }
+    });
+
+    it("starts nothing that only the state names", async () => {
+      await using world = await DeployWorld.create(servicesWith(now));
+      world.outputs = outputsFor(now);
+      const urn = "urn:pulumi:dev::x::pulumi:providers:command::\u001b[2Jdefault";
+      world.state = { deployment: { resources: [{ urn, type: "pulumi:providers:command" }] } };
+      for (const how of [[], ["--dry-run"], ["--routine"]]) {
+        const { code, stderr } = await world.deploy(...how);
+        assert.equal(code, 2);
+        assert.match(stderr, /^Nothing was done: the state names .*type pulumi:providers:command/s);
+        assert(!stderr.includes("\u001b"), "what is in the state is shown as it is written");
+      }
+      assert.deepEqual([...new Set(world.commands())], [look]);
+      assert(!world.cli.lines("pulumi").some((line) => line.startsWith("plugin")));
     });
 
     it("keeps the image of ws unless it is given one, and hands either over without noting it", async () => {

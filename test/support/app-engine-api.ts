@@ -21,7 +21,13 @@ export interface ApiService {
 }
 
 /** What becomes of a request instead of an answer. */
-export type Trouble = number | "torn" | "torn body" | "html";
+export type Trouble =
+  | number
+  | "torn"
+  | "torn body"
+  | "html"
+  | "endless"
+  | { readonly status: number; readonly message: string };
 
 export class AppEngineApi implements AsyncDisposable {
   /** Changed by tests as they like; the order is that of the lists. */
@@ -227,6 +233,16 @@ export class AppEngineApi implements AsyncDisposable {
       response.writeHead(200, { "content-type": "application/json", "content-length": "100" });
       response.write('{"services":');
       setImmediate(() => request.socket.destroy());
+    } else if (trouble === "endless") {
+      response.writeHead(200, { "content-type": "application/json" });
+      const chunk = Buffer.alloc(1024 * 1024, " ");
+      const more = (): void => {
+        if (!response.destroyed) response.write(chunk, more);
+      };
+      more();
+    } else if (typeof trouble === "object") {
+      const { status, message } = trouble;
+      json(response, status, { error: { code: status, message } });
     } else if (trouble === "html") {
       response.writeHead(502, { "content-type": "text/html" }).end("<h1>Bad Gateway</h1>");
     } else {

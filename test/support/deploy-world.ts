@@ -71,6 +71,8 @@ export class DeployWorld implements AsyncDisposable {
   readonly cli: StubCli;
   /** What `pulumi stack output --json` prints. */
   outputs: object = {};
+  /** What `pulumi stack export` prints. */
+  state: object = { version: 3, deployment: { manifest: {} } };
   readonly #running = new Set<ChildProcess>();
 
   private constructor(folder: string, api: AppEngineApi, tools: (world: DeployWorld) => StubCli) {
@@ -98,6 +100,8 @@ export class DeployWorld implements AsyncDisposable {
     const cli = await StubCli.create({
       pulumi: bySubcommand({
         "stack output": () => JSON.stringify(world().outputs),
+        "stack export": () => JSON.stringify(world().state),
+        "plugin install": "",
         ...pulumi(world),
       }),
     });
@@ -136,10 +140,14 @@ export class DeployWorld implements AsyncDisposable {
     return this.start("prune", ["--stack", "dev", ...args]).ended;
   }
 
-  /** The commands that pulumi was given, without the options that every one has. */
+  /**
+   * The commands that pulumi was given, without the options that every one has, and without those that
+   * prepare its plugins.
+   */
   commands(): string[] {
     return this.cli
       .lines("pulumi")
+      .filter((line) => !/^(stack export|plugin install) /.test(line))
       .map((line) =>
         line
           .replace(" --non-interactive --stack dev", "")
