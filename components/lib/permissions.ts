@@ -334,14 +334,20 @@ const crud = (thing: string): string[] => [...changes(thing), `${thing}.get`];
 const policy = (thing: string): string[] => [`${thing}.getIamPolicy`, `${thing}.setIamPolicy`];
 const objects = ["create", "delete", "get", "list"].map((verb) => `storage.objects.${verb}`);
 
-/** Predefined role → those permissions of the table that it contains. */
+/**
+ * Predefined role → those permissions of the table that it contains; of the original four, also what else of
+ * theirs changes or shows something (test/permissions lists what of that nothing needs).
+ */
 export const rolePermissions: Readonly<Record<string, readonly string[]>> = {
   "roles/appengine.appAdmin": [
     ...["appengine.applications.get", "appengine.applications.update"],
     ...["appengine.services.get", "appengine.services.list", "appengine.services.update"],
     ...[...crud("appengine.versions"), "appengine.versions.list"],
-    "artifactregistry.repositories.downloadArtifacts",
-    "artifactregistry.repositories.uploadArtifacts",
+    ...["appengine.services.delete", "appengine.instances.delete"],
+    "appengine.instances.enableDebug",
+    ...["delete", "download", "upload"].map(
+      (verb) => `artifactregistry.repositories.${verb}Artifacts`,
+    ),
   ],
   "roles/appengine.appCreator": ["appengine.applications.create"],
   "roles/artifactregistry.admin": [
@@ -360,10 +366,10 @@ export const rolePermissions: Readonly<Record<string, readonly string[]>> = {
     "artifactregistry.repositories.get",
     "artifactregistry.repositories.uploadArtifacts",
     ...["create", "get", "list", "update"].map((verb) => `cloudbuild.builds.${verb}`),
-    "logging.logEntries.create",
-    "pubsub.topics.create",
+    ...["logging.logEntries.create", "logging.logEntries.list", "logging.privateLogEntries.list"],
+    ...["logging.views.access", "pubsub.topics.create", "pubsub.topics.publish"],
     ...["create", "get", "list"].map((verb) => `storage.buckets.${verb}`),
-    ...objects,
+    ...[...objects, "storage.objects.update"],
   ],
   "roles/cloudbuild.builds.editor": ["create", "get", "list", "update"].map(
     (verb) => `cloudbuild.builds.${verb}`,
@@ -385,7 +391,7 @@ export const rolePermissions: Readonly<Record<string, readonly string[]>> = {
   ].map((name) => `compute.${name}`),
   "roles/compute.networkUser": [
     ...["addresses.createInternal", "addresses.deleteInternal", "addresses.get", "firewalls.get"],
-    ...["networks.get", "subnetworks.get", "subnetworks.use"],
+    ...["networks.get", "subnetworks.get", "subnetworks.use", "subnetworks.useExternalIp"],
   ]
     .map((name) => `compute.${name}`)
     .concat("serviceusage.services.get", "serviceusage.services.list"),

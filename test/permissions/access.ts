@@ -18,7 +18,7 @@ export interface Declared {
   readonly inputs: Readonly<Record<string, unknown>>;
 }
 
-/** `project`, or a kind and a short name: `bucket my-project-app-sources`. */
+/** A kind and a short name: `project my-project`, `bucket my-project-app-sources`. */
 export type Scope = string;
 
 export interface Need {
@@ -96,7 +96,7 @@ export function grantsOf(resources: readonly Declared[], member: string): Grant[
       const known = grantTypes[type];
       if (known === undefined) throw new Error(`nobody said what ${type} grants on`);
       const [property, kind] = known;
-      const on = kind === "project" ? kind : `${kind} ${shortName(String(inputs[property]))}`;
+      const on = `${kind} ${shortName(String(inputs[property]))}`;
       return {
         name,
         role,
@@ -107,14 +107,14 @@ export function grantsOf(resources: readonly Declared[], member: string): Grant[
     });
 }
 
-/** Names of the things that needs of pipelines speak of. */
+/** The project, and what needs of pipelines speak of besides. */
 export type Things = Readonly<Record<PipelineNeed["in"], Scope>>;
 
 export interface NeedsOptions {
   /** Of which types resources are changed; all are read. */
   readonly changes: (type: string) => boolean;
+  readonly things: Things;
   readonly pipeline?: readonly PipelineNeed[];
-  readonly things?: Things;
   /** Whether roles that guides ask for are needed. Default false. */
   readonly guides?: boolean;
 }
@@ -138,12 +138,12 @@ export function needsOf(resources: readonly Declared[], options: NeedsOptions): 
         ...known.read,
         ...(changes ? known.write : []),
         ...(changes && options.guides === true ? (known.guideRoles ?? []) : []),
-      ].map((what) => ({ what, on: "project", by: name }));
+      ].map((what) => ({ what, on: options.things.project, by: name }));
       return [...inProject, ...on(known.readOn), ...(changes ? on(known.writeOn) : [])];
     });
   const pipeline = (options.pipeline ?? []).map((need) => ({
     what: need.permission,
-    on: options.things?.[need.in] ?? need.in,
+    on: options.things[need.in],
     by: "the pipeline",
   }));
   return [...needs, ...pipeline];
@@ -182,4 +182,31 @@ export function accessProblems(
     if (!alone) problems.add(`has ${role} on ${on} (${name}), which nothing needs`);
   }
   return [...problems];
+}
+
+/** What changes nothing, and shows what there is but not what is in it. */
+export function isLooking(permission: string): boolean {
+  return (
+    /\.(get|list|getIamPolicy|getMetadata)$/.test(permission) &&
+    !/^storage\.objects\.|[eE]ntries\.|\.entities\.|\.access$|timeSeries/.test(permission)
+  );
+}
+
+/**
+ * What grants allow beyond what is needed at their scope, other than looking: `role: permission`, each once. A
+ * wider role in the place of a needed one shows here, and a permission too many in a custom role.
+ */
+export function excessOf(needs: readonly Need[], grants: readonly Grant[]): string[] {
+  const excess = grants.flatMap(({ role, on, permissions = [] }) => {
+    const asked = new Set(needs.filter((need) => need.on === on).map(({ what }) => what));
+    return permissions
+      .filter((one) => !isLooking(one) && !asked.has(one))
+      .map((one) => `${shortName(role)}: ${one}`);
+  });
+  return [...new Set(excess)].sort();
+}
+
+/** Everybody who is granted something, as grants name them. */
+export function membersOf(resources: readonly Declared[]): string[] {
+  return [...new Set(resources.filter(isGrant).map(({ inputs }) => String(inputs["member"])))];
 }

@@ -6,6 +6,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { before, describe, it } from "node:test";
+import { isDeepStrictEqual } from "node:util";
+import { attributeCondition, attributeMapping, deployRule } from "../../components/lib/github.ts";
 import {
   changedBy,
   deployerNeeds,
@@ -19,16 +21,20 @@ import {
   rolePermissions,
   typePermissions,
 } from "../../components/lib/permissions.ts";
-import { stackNames } from "../../local/engine/stack-file.ts";
+import { decodeSettings } from "../../config.ts";
+import { readStackFile, stackNames } from "../../local/engine/stack-file.ts";
 import { recordGraph } from "../../local/record.ts";
 import { goldenFile, root } from "../golden/golden.ts";
 import {
   accessProblems,
   customRoles,
   type Declared,
+  excessOf,
   type Grant,
   grantsOf,
   isGrant,
+  isLooking,
+  membersOf,
   type Need,
   needsOf,
 } from "./access.ts";
@@ -104,7 +110,7 @@ const fromGithub = (stack: Stack): boolean => declares(stack, "github-deployer")
 
 function things(stack: Stack) {
   return {
-    project: "project",
+    project: `project ${stack.project}`,
     "state bucket": `bucket ${stack.project}-pulumi-state`,
     "image repository": "repository services",
     "deployer's account": `account ${account(stack, "deployer")}`,
@@ -120,8 +126,53 @@ function deployerNeedsOf(stack: Stack): Need[] {
   });
 }
 
+/**
+ * What the deployer's roles allow though nothing needs it, with the reason why it stays. Predefined roles are
+ * what Google made them, and four of them are given.
+ */
+const beyond: Readonly<Record<string, readonly string[]>> = {
+  "appengine.appAdmin": [
+    // Nothing smaller writes dispatch rules.
+    ...["appengine.instances.delete", "appengine.instances.enableDebug"],
+    "appengine.services.delete",
+    "artifactregistry.repositories.deleteArtifacts",
+    "artifactregistry.repositories.downloadArtifacts",
+    "artifactregistry.repositories.uploadArtifacts",
+  ],
+  "cloudbuild.builds.builder": [
+    // Given. The worst of it: triggers can be changed, so an approval does not hold against the deployer itself.
+    "cloudbuild.builds.update",
+    "artifactregistry.repositories.downloadArtifacts",
+    "artifactregistry.repositories.uploadArtifacts",
+    ...["logging.logEntries.list", "logging.privateLogEntries.list", "logging.views.access"],
+    // Topics are the deployer's to make, but only where there are any.
+    ...["pubsub.topics.create", "pubsub.topics.publish"],
+    ...["storage.buckets.create", "storage.objects.create", "storage.objects.delete"],
+    ...["storage.objects.get", "storage.objects.list", "storage.objects.update"],
+  ],
+  "compute.networkUser": [
+    // Given, for the subnet of the flexible service.
+    ...["compute.addresses.createInternal", "compute.addresses.deleteInternal"],
+    "compute.subnetworks.useExternalIp",
+  ],
+  // On the bucket of the archives; the state has to be listed.
+  "storage.objectUser": ["storage.objects.list"],
+};
+const known = new Set(
+  Object.entries(beyond).flatMap(([role, all]) => all.map((one) => `${role}: ${one}`)),
+);
+
+function deployerExcess(stack: Stack, who = member(stack, "deployer")): string[] {
+  return excessOf(deployerNeedsOf(stack), grantsOf(stack.resources, who));
+}
+
 function deployerProblems(stack: Stack, who = member(stack, "deployer")): string[] {
-  return accessProblems(deployerNeedsOf(stack), grantsOf(stack.resources, who), originalRoles);
+  return [
+    ...accessProblems(deployerNeedsOf(stack), grantsOf(stack.resources, who), originalRoles),
+    ...deployerExcess(stack, who)
+      .filter((one) => !known.has(one))
+      .map((one) => `may do more than is needed, ${one}`),
+  ];
 }
 
 function previewNeedsOf(stack: Stack): Need[] {
@@ -132,21 +183,95 @@ function previewNeedsOf(stack: Stack): Need[] {
   });
 }
 
-/** Permissions that change nothing but the log of the build, and show nothing that is in a thing. */
-const harmless = /\.(get|list|getIamPolicy|getMetadata)$/;
-const revealing = /\.(versions\.access|entities|logEntries\.list|timeSeries|messages)/;
-
 function previewProblems(stack: Stack): string[] {
   const grants = grantsOf(stack.resources, member(stack, "preview"));
   return [
     ...accessProblems(previewNeedsOf(stack), grants),
-    ...grants.flatMap(({ permissions = [], role }) =>
-      permissions
-        .filter((one) => one !== "logging.logEntries.create")
-        .filter((one) => !harmless.test(one) || revealing.test(one))
-        .map((one) => `may write, act or look into things: ${one} of ${role}`),
-    ),
+    ...excessOf(previewNeedsOf(stack), grants)
+      // Names of the archives; there is no smaller role that reads one.
+      .filter((one) => one !== "storage.objectViewer: storage.objects.list")
+      .map((one) => `may do more than look, ${one}`),
   ];
+}
+
+/** Whoever is neither deployer nor preview → what it may have, on a thing of which kind. */
+const others: Readonly<Record<string, readonly string[]>> = {
+  ...Object.fromEntries(
+    ["add-service", "default-service", "m-service", "ws-service"].map((id) => [
+      id,
+      [
+        ...["artifactregistry.reader on project", "logging.logWriter on project"],
+        "storage.objectViewer on bucket",
+        ...(id === "default-service" ? [] : ["secretmanager.secretAccessor on secret"]),
+        ...(id === "ws-service" ? ["monitoring.metricWriter on project"] : []),
+        ...(id === "m-service" ? ["datastore.user on project", "pubsub.publisher on topic"] : []),
+      ],
+    ]),
+  ),
+  "nats-server": [
+    "artifactregistry.reader on repository",
+    ...["logging.logWriter on project", "monitoring.metricWriter on project"],
+  ],
+  "Google's agent for Pub/Sub": [
+    ...["iam.serviceAccountTokenCreator on account", "pubsub.publisher on topic"],
+    "pubsub.subscriber on project",
+  ],
+  GitHub: ["iam.workloadIdentityUser on account"],
+};
+
+/** Who `others` means. */
+function nameOf(stack: Stack, one: string): string {
+  const [, id] = new RegExp(`^serviceAccount:(.*)@${stack.project}\\.iam\\.`).exec(one) ?? [];
+  if (id !== undefined) return id;
+  if (one.endsWith("@gcp-sa-pubsub.iam.gserviceaccount.com")) return "Google's agent for Pub/Sub";
+  const pool =
+    /\/workloadIdentityPools\/github\/attribute\.(deploys\/(.*)|repository_id\/123456789)$/;
+  const [found, , deploys] = pool.exec(one) ?? [];
+  if (found !== undefined && deploys !== "none") return "GitHub";
+  return one;
+}
+
+/** What anybody else has that is not in the list: another way to become the deployer, or more. */
+function otherProblems(stack: Stack): string[] {
+  const judged = [
+    ...[member(stack, "deployer"), member(stack, "preview")],
+    `serviceAccount:${legacyNumber}@cloudbuild.gserviceaccount.com`,
+  ];
+  return membersOf(stack.resources)
+    .filter((one) => !judged.includes(one))
+    .flatMap((one) =>
+      grantsOf(stack.resources, one).flatMap(({ name, role, on }) => {
+        const [kind = "", id = ""] = on.split(" ");
+        const line = `${role.replace(/^roles\//, "")} on ${kind}`;
+        const here = kind !== "project" || id === stack.project;
+        if (here && others[nameOf(stack, one)]?.includes(line) === true) return [];
+        return [`${one} has ${role} on ${on} (${name})`];
+      }),
+    );
+}
+
+/** What is wrong with which of GitHub's tokens are taken, and what for. */
+function tokenProblems(stack: Stack, name: string): string[] {
+  const found = stack.resources.find((one) => one.name === "github-provider");
+  const { github } = decodeSettings(readStackFile(root, name).config, name).build;
+  assert(found && github);
+  const { attributeCondition: condition, attributeMapping: mapping } = found.inputs;
+  const expected = [attributeCondition(github), attributeMapping(github, deployRule(github), name)];
+  return isDeepStrictEqual([condition, mapping], expected) ? [] : ["other tokens are taken"];
+}
+
+/** The types that the table says a person changes, though the deployer's roles would let it. */
+function reachable(stack: Stack): string[] {
+  const held = new Set(
+    grantsOf(stack.resources, member(stack, "deployer")).flatMap(
+      ({ permissions = [] }) => permissions,
+    ),
+  );
+  return [...new Set(stack.resources.map(({ type }) => type))].filter((type) => {
+    const { write = [], writeOn = {} } = typePermissions[type] ?? {};
+    const all = [...write, ...Object.values(writeOn).flat()];
+    return changedBy(type) === "person" && all.every((one) => held.has(one));
+  });
 }
 
 function founderProblems(
@@ -154,7 +279,7 @@ function founderProblems(
   roles: readonly string[] = founderRoles,
 ): string[] {
   const needs = stack
-    .flatMap(({ resources }) => needsOf(resources, { changes: () => true }))
+    .flatMap((one) => needsOf(one.resources, { changes: () => true, things: things(one) }))
     // Everything is the founder's to change, so all is needed in the project.
     .map((need) => ({ ...need, on: "project" }));
   const further = founderNeeds.map((what) => ({ what, on: "project", by: "the bootstrap" }));
@@ -164,11 +289,13 @@ function founderProblems(
   return accessProblems([...needs, ...further], grants);
 }
 
-/** Permissions of custom roles that nobody who holds them needs in any stack. */
+/** Permissions of custom roles that nobody needs in the project, in any stack. */
 function idlePermissions(all: readonly Stack[]): string[] {
   const needed = new Set(
     all.flatMap((stack) =>
-      [...deployerNeedsOf(stack), ...previewNeedsOf(stack)].map(({ what }) => what),
+      [...deployerNeedsOf(stack), ...previewNeedsOf(stack)]
+        .filter(({ on }) => on.startsWith("project "))
+        .map(({ what }) => what),
     ),
   );
   return all.flatMap(({ resources }) =>
@@ -200,8 +327,8 @@ describe("the table of permissions", () => {
   it("lets reading change nothing", () => {
     for (const { read, readOn } of Object.values(typePermissions)) {
       for (const permission of [...read, ...Object.values(readOn ?? {}).flat()]) {
-        assert.match(permission, harmless);
-        assert.doesNotMatch(permission, revealing);
+        // Whether an archive is there is asked of the archive.
+        assert(isLooking(permission) || permission === "storage.objects.get", permission);
       }
     }
   });
@@ -255,11 +382,46 @@ for (const name of names) {
       );
     });
 
+    it("nobody else has what is not in the list of who has what", () => {
+      assert.deepEqual(otherProblems(get(name)), []);
+    });
+
+    it("GitHub's tokens are taken as the settings say", () => {
+      if (byGithub(get(name))) assert.deepEqual(tokenProblems(get(name), name), []);
+    });
+
     it("rights are only added, one by one: no list of them is taken over", () => {
       for (const { type } of get(name).resources.filter(isGrant)) assert.match(type, /Member$/);
     });
   });
 }
+
+describe("what the deployer could do beyond its task", () => {
+  it("is what is listed, with nothing in the list that is over", () => {
+    const legacy = `serviceAccount:${legacyNumber}@cloudbuild.gserviceaccount.com`;
+    const excess = [
+      ...names.flatMap((name) => deployerExcess(get(name))),
+      ...deployerExcess(get(small), legacy),
+    ];
+    assert.deepEqual([...new Set(excess)].sort(), [...known].sort());
+  });
+
+  it("changes a person's resources of two types only", () => {
+    for (const name of names) {
+      const stack = get(name);
+      assert.deepEqual(
+        reachable(stack).sort(),
+        [
+          // By `builds.create` and `builds.update`, which every builder has: an approval is no wall against it.
+          ...(byGithub(stack) ? ["gcp:cloudbuild/trigger:Trigger"] : []),
+          // By Compute Network User, which is given.
+          "gcp:compute/address:Address",
+        ].sort(),
+        name,
+      );
+    }
+  });
+});
 
 describe("the legacy build account", () => {
   it("has just what the deployer has", () => {
@@ -356,7 +518,9 @@ describe("a change of the grants is noticed", () => {
       for (const role of others) {
         const found = problems(added(stack, inProject(stack, who, role)));
         assert(
-          found.some((problem) => problem.startsWith(`has ${role} on project (one-more)`)),
+          found.some((problem) =>
+            problem.startsWith(`has ${role} on project my-project-dev (one-more)`),
+          ),
           `${role}: ${found.join("\n")}`,
         );
       }
@@ -365,7 +529,7 @@ describe("a change of the grants is noticed", () => {
     it(`when a grant of ${who} on one thing becomes one in the project`, () => {
       const stack = get("dev");
       const narrow = grantsOf(stack.resources, member(stack, who)).filter(
-        ({ on }) => on !== "project",
+        ({ on }) => !on.startsWith("project "),
       );
       assert(narrow.length >= 2);
       for (const { name, role, on } of narrow) {
@@ -373,7 +537,11 @@ describe("a change of the grants is noticed", () => {
           changed(stack, name, () => [{ ...inProject(stack, who, role), name }]),
         ).join("\n");
         assert.match(found, new RegExp(`^lacks .* on ${on},`, "m"), name);
-        assert.match(found, new RegExp(`^has ${role} on project \\(${name}\\)`, "m"), name);
+        assert.match(
+          found,
+          new RegExp(`^has ${role} on project my-project-dev \\(${name}\\)`, "m"),
+          name,
+        );
       }
     });
 
@@ -409,7 +577,8 @@ describe("a change of the grants is noticed", () => {
                 },
               ]),
             );
-            if (found.join("\n").includes(`lacks ${lost} on project`)) noticed.add(lost);
+            if (found.join("\n").includes(`lacks ${lost} on project ${stack.project}`))
+              noticed.add(lost);
           }
         }
       }
@@ -419,7 +588,7 @@ describe("a change of the grants is noticed", () => {
       // What a predefined role allows, too, is not missed.
       const predefined = new Set(
         grants
-          .filter(({ role, on }) => role.startsWith("roles/") && on === "project")
+          .filter(({ role, on }) => role.startsWith("roles/") && on.startsWith("project "))
           .flatMap(({ permissions = [] }) => permissions),
       );
       assert.deepEqual(
@@ -438,7 +607,10 @@ describe("a change of the grants is noticed", () => {
       const stack = changed(get("dev"), "deployer-stackReader", (one) => [
         { ...one, inputs: { ...one.inputs, permissions: [...readerPermissions, more] } },
       ]);
-      assert.match(previewProblems(stack).join("\n"), new RegExp(`look into things: ${more}`));
+      assert.match(
+        previewProblems(stack).join("\n"),
+        new RegExp(`may do more than look, stackReader: ${more}`),
+      );
     }
     const idle = changed(get("dev"), "deployer-stackDeployer", (one) => [
       { ...one, inputs: { ...one.inputs, permissions: ["logging.sinks.create"] } },
@@ -449,11 +621,112 @@ describe("a change of the grants is noticed", () => {
     );
   });
 
+  it("when a wider role is in the place of a needed one", () => {
+    for (const [grant, role, more] of [
+      ["deployer-account-sources", "roles/storage.admin", "storage.buckets.setIamPolicy"],
+      ["deployer-account-state", "roles/storage.admin", "storage.buckets.delete"],
+      [
+        "deployer-account-images",
+        "roles/artifactregistry.admin",
+        "artifactregistry.repositories.setIamPolicy",
+      ],
+      ["deployer-account-subscribes-m", "roles/pubsub.admin", "pubsub.topics.setIamPolicy"],
+      [
+        "github-deployer-reads-pool",
+        "roles/iam.workloadIdentityPoolAdmin",
+        "iam.googleapis.com/workloadIdentityPoolProviders.update",
+      ],
+      [
+        "github-deployer-uses-project",
+        "roles/serviceusage.serviceUsageAdmin",
+        "serviceusage.services.enable",
+      ],
+    ] as const) {
+      const stack = changed(get("dev"), grant, (one) => [
+        { ...one, inputs: { ...one.inputs, role } },
+      ]);
+      const line = `may do more than is needed, ${role.replace("roles/", "")}: ${more}`;
+      assert(deployerProblems(stack).includes(line), line);
+    }
+    const own = changed(get("dev"), "deployer-stackDeployer", (one) => [
+      {
+        ...one,
+        inputs: {
+          ...one.inputs,
+          permissions: [...(one.inputs["permissions"] as string[]), "iam.serviceAccounts.actAs"],
+        },
+      },
+    ]);
+    assert(
+      deployerProblems(own).includes(
+        "may do more than is needed, stackDeployer: iam.serviceAccounts.actAs",
+      ),
+    );
+    assert.match(idlePermissions([own]).join("\n"), /stackDeployer: iam\.serviceAccounts\.actAs/);
+  });
+
+  it("when a grant is in another project", () => {
+    const stack = changed(get("dev"), "deployer-account-appengine.appAdmin", (one) => [
+      { ...one, inputs: { ...one.inputs, project: "somebody-elses-project" } },
+    ]);
+    assert.match(
+      deployerProblems(stack).join("\n"),
+      /^lacks appengine\.versions\.create on project my-project-dev/m,
+    );
+  });
+
+  it("when somebody else is given more, above all whoever the deployer may act as", () => {
+    const stack = get("dev");
+    const pool = /principalSet:.*\/github\//.exec(membersOf(stack.resources).join("\n"))?.[0] ?? "";
+    assert.notEqual(pool, "");
+    for (const [who, role] of [
+      [member(stack, "add-service"), "roles/resourcemanager.projectIamAdmin"],
+      [member(stack, "add-service"), "roles/iam.serviceAccountUser"],
+      [member(stack, "m-push"), "roles/iam.serviceAccountTokenCreator"],
+      [member(stack, "nats-server"), "roles/secretmanager.secretAccessor"],
+      ["user:somebody@example.com", "roles/appengine.appAdmin"],
+      [`${pool}attribute.deploys/none`, "roles/iam.workloadIdentityUser"],
+      [`${pool}attribute.deploys/dev`, "roles/appengine.appAdmin"],
+    ] as const) {
+      const more = { ...inProject(stack, "", role), name: "one-more" };
+      const found = otherProblems(
+        added(stack, { ...more, inputs: { ...more.inputs, member: who } }),
+      );
+      assert.deepEqual(found, [`${who} has ${role} on project my-project-dev (one-more)`]);
+    }
+  });
+
+  it("when other tokens of GitHub are taken, or for something else", () => {
+    for (const inputs of [
+      { attributeCondition: "true" },
+      { attributeMapping: { "google.subject": "assertion.sub", "attribute.deploys": "'dev'" } },
+    ]) {
+      const stack = changed(get("dev"), "github-provider", (one) => [
+        { ...one, inputs: { ...one.inputs, ...inputs } },
+      ]);
+      assert.deepEqual(tokenProblems(stack, "dev"), ["other tokens are taken"]);
+    }
+  });
+
+  it("when the deployer comes to reach what is a person's", () => {
+    const stack = get("dev");
+    const more = inProject(stack, "deployer", "roles/secretmanager.admin");
+    assert.deepEqual(
+      reachable(added(stack, more))
+        .filter((type) => !reachable(stack).includes(type))
+        .sort(),
+      ["gcp:secretmanager/secret:Secret", "gcp:secretmanager/secretIamMember:SecretIamMember"],
+    );
+  });
+
   it("when previews may write to the state", () => {
     const stack = changed(get("dev"), "preview-account-state", (one) => [
       { ...one, inputs: { ...one.inputs, role: "roles/storage.objectUser" } },
     ]);
-    assert.match(previewProblems(stack).join("\n"), /look into things: storage\.objects\.create/);
+    assert.match(
+      previewProblems(stack).join("\n"),
+      /may do more than look, storage\.objectUser: storage\.objects\.create/,
+    );
   });
 
   it("when the stack gets a resource that nobody may make, or that the table does not know", () => {
