@@ -106,16 +106,19 @@ export class System implements AsyncDisposable {
 
   /** Waits until the output holds the text. */
   async prints(text: string | RegExp): Promise<void> {
-    await eventually(
+    const printed = (): boolean =>
+      typeof text === "string" ? this.#output.includes(text) : text.test(this.#output);
+    const end = await eventually(
       `npm start prints ${String(text)}`,
-      () => {
-        const found =
-          typeof text === "string" ? this.#output.includes(text) : text.test(this.#output);
-        if (!found && this.npm.exitCode !== null) throw new Error(this.#output);
-        return found;
-      },
+      // Who has ended prints nothing more: there is nothing to wait for.
+      () => printed() || (this.npm.exitCode !== null && "ended"),
       { withinMs: 120_000 },
     );
+    if (end !== "ended") return;
+    const words = eventually("its last words", printed, { withinMs: 2_000 });
+    await words.catch(() => {
+      throw new Error(this.#output);
+    });
   }
 
   async ready(): Promise<void> {

@@ -75,8 +75,13 @@ export const mutants: Readonly<Record<string, RolloutMutant>> = {
     finding: /websockets were closed in \d waves, within/,
   },
   confirmed: {
-    name: "a POST of M waits for one of the replicas only",
+    name: "a POST of M waits for one of the replicas only, while changes take their time to the others",
     edits: [
+      [
+        "apps/m/replica.ts",
+        "if (changes.length > 0) this.follower.offer(changes);",
+        "if (changes.length > 0) setTimeout(() => { this.follower.offer(changes); }, 150);",
+      ],
       [
         "apps/m/confirmations.ts",
         "const members = await this.#membersBefore(end);",

@@ -72,7 +72,7 @@ describe("what is looked for in how websockets were asked to move", () => {
     Array.from({ length: count }, (_, index) => ({ at: index * everyMs, endpoint: "raw", code }));
 
   it("is not in waves", () => {
-    assert.deepEqual(moveProblems([...closings(6, 100), ...closings(6, 100)]), []);
+    assert.deepEqual(moveProblems([...closings(12, 100), ...closings(12, 100)]), []);
   });
 
   it("is that all were asked at the same moment, or that nobody was", () => {
@@ -81,7 +81,7 @@ describe("what is looked for in how websockets were asked to move", () => {
   });
 
   it("is an end without a word", () => {
-    assert.deepEqual(moveProblems(closings(6, 100, 1006)), [
+    assert.deepEqual(moveProblems(closings(12, 100, 1006)), [
       "a raw websocket was closed with 1006",
     ]);
   });

@@ -128,9 +128,9 @@ function publicationProblems(
 const moveCodes = { protocol: 3001, raw: 1001 } as const;
 /** A gateway asks in waves, 0.1 s apart; closings that are further apart than this are of two waves. */
 const betweenWavesMs = 40;
-/** Of six waves in 0.5 s; a busy client may see some of them as one. */
-const leastWaves = 3;
-const leastOverMs = 250;
+/** Of twelve waves in 1.1 s; a busy client may see some of them as one. */
+const leastWaves = 4;
+const leastOverMs = 700;
 
 /** What was wrong with how one gateway asked its websockets to move. */
 export function moveProblems(closings: readonly Closing[]): string[] {
