@@ -14,8 +14,10 @@ describe("figures", () => {
       ...{ log, signal: stopping.signal, everyMs: 5 },
     });
     await eventually("two lines", () => lines.length >= 2);
+    const before = lines.length;
     stopping.abort();
     const atTheEnd = lines.length;
+    assert.equal(atTheEnd, before + 1);
     assert.match(lines.at(-1) ?? "", new RegExp(`"count":${atTheEnd},"message":"figures"`));
     await new Promise((resolve) => setTimeout(resolve, 15));
     assert.equal(lines.length, atTheEnd, "the timer goes on");

@@ -472,6 +472,7 @@ describe("the service m", { skip: emulatorsMissing() }, () => {
       const { process } = cluster.at(1);
       const { code } = await process.end("SIGTERM");
       assert.equal(code, 0);
+      assert.equal((await process.logged("replica figures"))["rev"], 1);
       await process.logged("stopped");
       assert.ok(
         !process.logs.some(({ message }) => message === "stopped before everything had ended"),

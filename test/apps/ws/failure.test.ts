@@ -148,6 +148,8 @@ describe("the gateway's end", () => {
         reason: "the server is stopping, reconnect",
       });
     }
+    const figures = await service.logged("gateway figures");
+    assert.equal(figures["opened"], 101);
     await eventually("NATS has seen it leave", async () => (await nats.counts()).connections === 0);
   });
 

@@ -56,6 +56,7 @@ describe("limits of the raw endpoint", () => {
     await using running = await startGateway();
     const slow = await Client.open(running.url("a"));
     const quick = await Client.open(running.url("a"));
+    running.gateway.reportFigures(20);
     slow.websocket.pause();
     let sent = 0;
     // A stopped reader also fills two kernel buffers before anything waits in the gateway.
@@ -69,6 +70,9 @@ describe("limits of the raw endpoint", () => {
       await quick.received(sent);
       return running.lines.some((line) => line.includes("slow websocket closed"));
     });
+    await eventually("it is counted", () =>
+      running.lines.some((line) => line.includes('"slowCloses":1,')),
+    );
     await eventually(
       "it is cut although its close frame cannot pass",
       () => running.gateway.counts.websockets === 1,

@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Registry } from "prom-client";
+import { Metrics } from "../../../apps/ws/metrics.ts";
+
+describe("what a gateway counts", () => {
+  it("is the same in its totals and in Prometheus's text", async () => {
+    const registry = new Registry();
+    const metrics = new Metrics(registry, {});
+    metrics.opened("raw");
+    metrics.opened("websocket");
+    metrics.published();
+    metrics.closedAsSlow("raw");
+    for (const recovered of [true, false, true]) metrics.recovery(recovered);
+    assert.deepEqual(metrics.totals, {
+      opened: 2,
+      published: 1,
+      slowCloses: 1,
+      recoveries: 3,
+      failedRecoveries: 1,
+    });
+    const text = await registry.metrics();
+    for (const line of [
+      'gateway_connects_total{transport="raw"} 1',
+      'gateway_connects_total{transport="websocket"} 1',
+      "gateway_publications_total 1",
+      'gateway_slow_closes_total{transport="raw"} 1',
+      'gateway_recoveries_total{recovered="true"} 2',
+      'gateway_recoveries_total{recovered="false"} 1',
+    ]) {
+      assert.ok(text.includes(`${line}\n`), line);
+    }
+  });
+});
