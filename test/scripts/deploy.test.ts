@@ -382,10 +382,12 @@ describe(
       const { child, run, ended } = world.start("deploy", ["--stack", "dev"]);
       // It is shown as it comes, and not when all is over.
       await eventually("the update has begun", () => run.stdout.includes("begun\n"));
-      child.kill("SIGINT");
+      const group = -(child.pid ?? Number.NaN);
+      process.kill(group, "SIGINT");
       await eventually("pulumi was told", () => received.length > 0);
-      child.kill("SIGINT");
-      child.kill("SIGTERM");
+      process.kill(group, "SIGINT");
+      await eventually("that was heard", () => run.stderr.includes("Still waiting"));
+      process.kill(group, "SIGTERM");
       await eventually("both were heard", () => run.stderr.split("Still waiting").length === 3);
       assert(alive(pid) && run.code === null);
       end();

@@ -113,6 +113,8 @@ export class DeployWorld implements AsyncDisposable {
   start(script: "deploy" | "prune", args: readonly string[], env: NodeJS.ProcessEnv = {}): Started {
     const child = spawn(process.execPath, [join(repository, "scripts", `${script}.ts`), ...args], {
       cwd: this.folder,
+      // As a shell does it: a terminal's Ctrl-C goes to the whole group.
+      detached: true,
       env: {
         ...{ PATH: this.cli.folder, HOME: this.folder, ...this.api.env },
         ...{ NODE_COMPILE_CACHE: compileCache, ...env },
