@@ -14,8 +14,8 @@ import { parseUrn } from "../wire/urn.ts";
 import type { Backend, Props, Resource } from "./backend.ts";
 import { Registry } from "./registry.ts";
 import { isPartlyUnknown } from "./types/checks.ts";
-import { declared } from "./types/declared.ts";
 import { projectNumber } from "./types/checks.ts";
+import { declared } from "./types/declared.ts";
 import { resourceTypes } from "./types/index.ts";
 import { type Place, Refusal, type ResourceType } from "./types/type.ts";
 import { at, isObject, reveal, same } from "./values.ts";
@@ -50,11 +50,17 @@ export function createProvider(options: ProviderOptions, backend: Backend): Prov
     }
   }
 
-  function resourceOf(urn: string, wire: Props): { type: ResourceType; resource: Resource } {
+  /** @param before the id of the thing that is to be changed */
+  function resourceOf(
+    urn: string,
+    wire: Props,
+    before?: string,
+  ): { type: ResourceType; resource: Resource } {
     const token = typeOf(urn);
     const type = knownType(token);
     const inputs = without(reveal(wire), [defaultsKey]);
-    const id = type.id(inputs, options);
+    const kept = type.numbered === true ? before : undefined;
+    const id = kept ?? type.id(inputs, options);
     const outputs = { ...type.computed?.(inputs, options, id), ...inputs };
     return { type, resource: { type: token, urn, id, inputs, outputs } };
   }
@@ -97,7 +103,7 @@ export function createProvider(options: ProviderOptions, backend: Backend): Prov
 
     async update(id: string, urn: string, olds: unknown, news: unknown): Promise<UpdateResult> {
       const wire = asProps(news);
-      const { type, resource } = resourceOf(urn, wire);
+      const { type, resource } = resourceOf(urn, wire, id);
       const before = live.get(resource.type, id);
       if (before === undefined) {
         throw new Refusal(

@@ -9,8 +9,12 @@ import { Refusal, type Report, type ResourceType, type Types } from "./type.ts";
 const metric = "gcp:logging/metric:Metric";
 
 /** Things that the cloud names itself; the shown name keeps them apart here. */
-function numbered(kind: string, shown: string): Required<Pick<ResourceType, "id" | "computed">> {
+function numbered(
+  kind: string,
+  shown: string,
+): Required<Pick<ResourceType, "id" | "numbered" | "computed">> {
   return {
+    numbered: true,
     id: (inputs, place) =>
       `projects/${projectOf(inputs, place)}/${kind}/${numberFrom(JSON.stringify(inputs[shown] ?? inputs))}`,
     computed: (_inputs, _place, id) => ({ name: id }),
@@ -28,6 +32,7 @@ export const monitoring: Types = {
   "gcp:monitoring/dashboard:Dashboard": {
     replaces: ["project"],
     check: checkDashboard,
+    numbered: true,
     id: (inputs, place) =>
       `projects/${projectOf(inputs, place)}/dashboards/${numberFrom(name(inputs, "dashboardJson"))}`,
   },
@@ -60,7 +65,7 @@ export const monitoring: Types = {
         report("selectedRegions", "have fewer than three places to probe from");
       }
     },
-    id: numbered("uptimeCheckConfigs", "displayName").id,
+    ...numbered("uptimeCheckConfigs", "displayName"),
     computed: (_inputs, _place, id) => ({ name: id, uptimeCheckId: id.split("/").at(-1) ?? "" }),
   },
 };

@@ -44,6 +44,8 @@ export interface ResourceType {
   /** What can be said without looking at anything else. Unknown values pass. */
   readonly check?: (inputs: Props, report: Report, place: Place) => void;
   readonly id: (inputs: Props, place: Place) => string;
+  /** True when the cloud makes the id up: it stays whatever else changes in place. */
+  readonly numbered?: true;
   /** What the cloud adds to the inputs. */
   readonly computed?: (inputs: Props, place: Place, id: string) => Props;
   /** True when a creation over an existing one is a change of it, and not a conflict. */

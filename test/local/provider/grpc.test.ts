@@ -51,6 +51,17 @@ describe("the provider over gRPC", () => {
     await provider.delete(id, urn, updated);
   });
 
+  it("changes in place what the cloud names, under the name that it got first", async () => {
+    const dashboard = urn.replace(/\$.*/, "$gcp:monitoring/dashboard:Dashboard::group-dashboard");
+    const json = (displayName: string): string => JSON.stringify({ displayName });
+    const { id, outputs } = await provider.create(dashboard, { dashboardJson: json("a") });
+    const news = { dashboardJson: json("b") };
+    const updated = await provider.update(id, dashboard, outputs, news);
+    assert.equal(updated["dashboardJson"], news.dashboardJson);
+    assert.deepEqual(await provider.read(id, dashboard, updated), updated);
+    await provider.delete(id, dashboard, updated);
+  });
+
   it("lets the unknowns of a preview pass its checks, and takes them for changes", async () => {
     const { inputs, failures } = await provider.check(urn, {}, { accountId: unknownValue });
     assert.deepEqual(failures, []);
