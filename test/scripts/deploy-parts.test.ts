@@ -391,7 +391,11 @@ describe("the questions to App Engine", () => {
   const world = { default: { allocations: { v1: 1 }, versions: [{ id: "v1" }] } };
   const waits: number[] = [];
   /** A clock that only waiting moves. */
-  function clientOf(api: AppEngineApi, signal = new AbortController().signal): AppEngine {
+  function clientOf(
+    api: AppEngineApi,
+    signal = new AbortController().signal,
+    pace: { readonly withinMs?: number } = {},
+  ): AppEngine {
     waits.length = 0;
     let time = 0;
     return new AppEngine({
@@ -407,6 +411,7 @@ describe("the questions to App Engine", () => {
           time += ms;
           return Promise.resolve();
         },
+        ...pace,
       },
     });
   }
@@ -477,14 +482,26 @@ describe("the questions to App Engine", () => {
     }
   });
 
-  it("read no answer that does not end, and show none that would take over a terminal", async () => {
+  it("read no answer that does not end, and go where no answer sends them", async () => {
+    for (const [trouble, says] of [
+      ["endless", /cannot be reached .*the answer does not end/],
+      ["redirect", /cannot be reached .*redirect/],
+    ] as const) {
+      await using api = await AppEngineApi.create(project, world);
+      api.troubles.push(trouble);
+      const client = clientOf(api, new AbortController().signal, { withinMs: 0 });
+      await assert.rejects(client.live(), says);
+      assert.equal(api.calls.length, 1);
+    }
+  });
+
+  it("show no answer that would take over a terminal or a log", async () => {
     await using api = await AppEngineApi.create(project, world);
-    api.troubles.push("endless", { status: 403, message: "\u001b[2J no\n::warning::yes" });
+    api.troubles.push({ status: 403, message: "\u001b[2J no\n::warning::yes" });
     await assert.rejects(clientOf(api).live(), {
       message:
         "App Engine answered 403 to GET /v1/apps/my-project/services:  [2J no ::warning::yes",
     });
-    assert.deepEqual(waits, [500]);
   });
 
   it("stop when they are interrupted", async () => {

@@ -27,6 +27,7 @@ export type Trouble =
   | "torn body"
   | "html"
   | "endless"
+  | "redirect"
   | { readonly status: number; readonly message: string };
 
 export class AppEngineApi implements AsyncDisposable {
@@ -240,6 +241,8 @@ export class AppEngineApi implements AsyncDisposable {
         if (!response.destroyed) response.write(chunk, more);
       };
       more();
+    } else if (trouble === "redirect") {
+      response.writeHead(302, { location: request.url ?? "" }).end();
     } else if (typeof trouble === "object") {
       const { status, message } = trouble;
       json(response, status, { error: { code: status, message } });
