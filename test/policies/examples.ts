@@ -199,6 +199,22 @@ export const examples: Readonly<Record<string, Examples>> = {
           sourceRanges: ["0.0.0.0/0"],
         }),
       ],
+      "the ends of private ranges": [
+        firewall({ sourceRanges: ["192.168.255.255", "10.255.255.255/32", "fc00::/7"] }),
+      ],
+      "a flexible version without ports": [flexible({ network: { name: "realtime" } })],
+      "rules of a policy about what goes out, and about what is refused": [
+        resource("compute/networkFirewallPolicyRule:NetworkFirewallPolicyRule", {
+          action: "allow",
+          direction: "EGRESS",
+          match: { destIpRanges: ["0.0.0.0/0"] },
+        }),
+        resource("compute/networkFirewallPolicyRule:NetworkFirewallPolicyRule", {
+          action: "deny",
+          direction: "INGRESS",
+          match: { srcIpRanges: ["0.0.0.0/0"] },
+        }),
+      ],
       "a rule of a policy": [
         resource("compute/networkFirewallPolicyRule:NetworkFirewallPolicyRule", {
           action: "allow",
@@ -211,6 +227,11 @@ export const examples: Readonly<Record<string, Examples>> = {
       "the internet": breaking(
         firewall({ sourceRanges: ["10.8.1.0/28", "0.0.0.0/0"] }),
         "sourceRanges has 0.0.0.0/0",
+      ),
+      "a public network of the other internet": breaking(
+        firewall({ sourceRanges: ["2001:db8::/32", "fc00::/6"] }),
+        "sourceRanges has 2001:db8::/32",
+        "sourceRanges has fc00::/6",
       ),
       "the other internet": breaking(firewall({ sourceRanges: ["::/0"] }), "sourceRanges has ::/0"),
       "both halves of it": breaking(
@@ -472,6 +493,12 @@ export const examples: Readonly<Record<string, Examples>> = {
         "BucketIAMBinding takes away what is granted elsewhere",
         "allUsers is not one identity with a name",
       ),
+      "a policy that says nothing, or nothing yet": {
+        resources: ["{}", "[]", "no JSON", unknown].map((policyData) =>
+          resource("secretmanager/secretIamPolicy:SecretIamPolicy", { policyData }),
+        ),
+        problems: Array<string>(4).fill("SecretIamPolicy takes away what is granted elsewhere"),
+      },
       "a policy": breaking(
         resource("secretmanager/secretIamPolicy:SecretIamPolicy", {
           policyData: JSON.stringify({ bindings: [{ role: "roles/x", members: ["allUsers"] }] }),
@@ -511,6 +538,7 @@ export const examples: Readonly<Record<string, Examples>> = {
         withEnv("COMPASS", "north"),
         instance({ metadata: { "block-project-ssh-keys": "TRUE" } }),
       ],
+      "a text that looks like a variable": [withEnv("OPTIONS", "AUTH=off")],
       "a script that reads one": [
         instance({ metadata: { "user-data": "password: $PASSWORD\nTOKEN=$(cat /token) x\n" } }),
       ],
@@ -640,9 +668,14 @@ export const examples: Readonly<Record<string, Examples>> = {
         stack({ url: "https://shop.example.com", seedSecret: "projects/shop/secrets/seed" }),
       ],
       "what is not known yet": [stack({ apiToken: unknown })],
+      "a number, whatever it is called": [stack({ tokens: 3 })],
     },
     breaks: {
       "a seed in an object": breaking(stack({ nats: { user: seed } }), "nats.user is an NKey seed"),
+      "a part of what is called a secret": breaking(
+        stack({ credentials: { user: "ada" } }),
+        "credentials.user is a secret, by its name",
+      ),
       "what is called a secret": breaking(
         stack({ apiToken: "correct horse" }),
         "apiToken is a secret, by its name",
@@ -729,6 +762,7 @@ export const examples: Readonly<Record<string, Examples>> = {
       "each kind of flexible": [
         flexible({ automaticScaling: { maxTotalInstances: 2 } }),
         flexible({ manualScaling: { instances: unknown } }),
+        flexible({ manualScaling: { instances: 1000 } }),
       ],
     },
     breaks: {
@@ -797,6 +831,10 @@ export const examples: Readonly<Record<string, Examples>> = {
         resources: [standard({}), flexible({}), ingress("ws", "INGRESS_TRAFFIC_ALLOWED_ALL")],
         problems: ["the service add has no ServiceNetworkSettings"],
       },
+      "a flexible service without settings": breaking(
+        flexible({}),
+        "the service ws has no ServiceNetworkSettings",
+      ),
       "settings that say nothing": breaking(
         ingress("add", "INGRESS_TRAFFIC_ALLOWED_UNSPECIFIED"),
         "networkSettings.ingressTrafficAllowed is not given",
@@ -857,6 +895,10 @@ export const examples: Readonly<Record<string, Examples>> = {
         instance({ zone: "europe-west4-b" }),
       ],
       "a part of the stack": [connector("asia-east1")],
+      "a place that is not given": [
+        application("us-east1"),
+        resource("vpcaccess/connector:Connector", {}),
+      ],
       "a place that is not known yet": [application("us-east1"), connector(unknown)],
     },
     breaks: {
