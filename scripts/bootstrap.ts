@@ -7,7 +7,7 @@ import { createInterface } from "node:readline/promises";
 import { bootstrap } from "./bootstrap/bootstrap.ts";
 import { LocalCli } from "./bootstrap/cli.ts";
 import { declaredBy } from "./bootstrap/declared.ts";
-import { Refusal } from "./bootstrap/refusal.ts";
+import { Refusal } from "./deploy/refusal.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const stop = new AbortController();

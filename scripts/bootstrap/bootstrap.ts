@@ -1,11 +1,11 @@
 /** Shows the plan, asks, and goes through it; each step is taken for done when the facts say so. */
 import { randomBytes } from "node:crypto";
 import { founderRoles } from "../../components/lib/permissions.ts";
+import { Refusal } from "../deploy/refusal.ts";
 import { type Cli, shellLine } from "./cli.ts";
 import type { Declared } from "./declared.ts";
 import { errorOf, Questions, toolEnvironment } from "./facts.ts";
 import { type Command, type Plan, planFor, type Step } from "./plan.ts";
-import { Refusal } from "./refusal.ts";
 import { readArguments, type Target, targetOf } from "./target.ts";
 
 export interface Surroundings {

@@ -1,6 +1,6 @@
 /** Runs the tools that bootstrap stands on: gcloud, pulumi, npm. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { Refusal } from "./refusal.ts";
+import { Refusal } from "../deploy/refusal.ts";
 
 export interface Outcome {
   readonly code: number | null;

@@ -1,6 +1,6 @@
 /** What the program declares for a stack, asked of the program itself and of no cloud. */
 import { recordGraph } from "../../local/record.ts";
-import { Refusal } from "./refusal.ts";
+import { Refusal } from "../deploy/refusal.ts";
 
 export interface Declared {
   /** URNs of all resources of the cloud. */

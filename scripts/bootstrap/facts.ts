@@ -2,10 +2,10 @@
 import { fromSeed } from "nkeys.js";
 import { z } from "zod";
 import { stateBucketName } from "../../components/build-deployer.ts";
+import { Refusal } from "../deploy/refusal.ts";
+import { readState } from "../deploy/state.ts";
 import { type Cli, type Outcome, shellLine } from "./cli.ts";
 import type { Declared } from "./declared.ts";
-import { stateResource, strangeProviders } from "./providers.ts";
-import { Refusal } from "./refusal.ts";
 import { readSettingsOf, type Target } from "./target.ts";
 
 /** The bucket that keeps Pulumi's state, as far as its settings matter. */
@@ -24,8 +24,10 @@ export interface StackState {
   readonly urns: ReadonlySet<string>;
   /** URNs that an interrupted run left in the middle of something. */
   readonly pending: readonly string[];
-  /** URNs of providers that the program never declares. */
+  /** What would have Pulumi run something that is not this project's. */
   readonly strange: readonly string[];
+  /** Versions of Google's provider that it was written by. */
+  readonly versions: readonly string[];
   readonly outputs: Readonly<Record<string, unknown>>;
 }
 
@@ -72,6 +74,8 @@ export function toolEnvironment(project: string): Record<string, string> {
     // Nothing secret passes through the program, so there is nothing in the state to encrypt.
     PULUMI_CONFIG_PASSPHRASE: "",
     PULUMI_SKIP_UPDATE_CHECK: "true",
+    // Pulumi would fetch whatever the state names, from where the state says.
+    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     // gcloud fails then where it would ask, for example whether to turn on an API.
     CLOUDSDK_CORE_DISABLE_PROMPTS: "1",
   };
@@ -182,13 +186,15 @@ export class Questions {
       const asked = await this.#run(line);
       if (asked.code !== 0 && /no stack named/.test(asked.stderr)) return undefined;
       const { deployment } = exported.parse(jsonOf(line, asked));
+      const { problems, versions } = readState(asked.stdout, this.#target.provider);
       const resources = deployment.resources ?? [];
       return {
         urns: new Set(resources.filter((one) => !one.delete).map(({ urn }) => urn)),
         pending: (deployment.pending_operations ?? []).map(
           ({ type, resource }) => `${type} ${resource.urn}`,
         ),
-        strange: strangeProviders(resources),
+        strange: problems,
+        versions,
         outputs: resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {},
       };
     },
@@ -325,7 +331,7 @@ function verifyLine(stack: string): string[] {
 }
 
 export function isComplete(stack: StackState, urns: readonly string[]): boolean {
-  return stack.pending.length === 0 && urns.every((urn) => stack.urns.has(urn));
+  return urns.every((urn) => stack.urns.has(urn));
 }
 
 /** The end of what a tool says: warnings come first. */
@@ -382,7 +388,16 @@ const rawBuckets = z.array(
 const exported = z.object({
   deployment: z.object({
     // Both are left out, or null, where there are none.
-    resources: z.array(stateResource).nullish(),
+    resources: z
+      .array(
+        z.object({
+          urn: z.string(),
+          type: z.string(),
+          delete: z.boolean().default(false),
+          outputs: z.record(z.string(), z.unknown()).default({}),
+        }),
+      )
+      .nullish(),
     pending_operations: z
       .array(z.object({ type: z.string(), resource: z.object({ urn: z.string() }) }))
       .nullish(),

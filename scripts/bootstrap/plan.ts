@@ -3,6 +3,7 @@
  * step is done when the facts say so, whoever did it; so the plan can be made again after each step, and
  * by a later run.
  */
+import gcp from "@pulumi/gcp/package.json" with { type: "json" };
 import { stateBucketName } from "../../components/build-deployer.ts";
 import { founderRoles } from "../../components/lib/permissions.ts";
 import { targetMatcher } from "./declared.ts";
@@ -100,8 +101,8 @@ function problemsOf(target: Target, facts: Facts): string[] {
   if (stack !== undefined && stack.strange.length > 0) {
     problems.push(
       [
-        "The state names plugins that this project does not use. Pulumi would fetch and run them, as you:",
-        ...stack.strange.map((one) => `  ${one}`),
+        "The state names what this project does not use, and Pulumi would start it with your rights:",
+        ...stack.strange.slice(0, 20).map((one) => `  ${JSON.stringify(one)}`),
         `Run no pulumi command for this stack before you know who wrote that: earlier states are in ${backendOf(project)}.`,
       ].join("\n"),
     );
@@ -193,6 +194,10 @@ export function planFor(target: Target, facts: Facts): Plan {
     const commands = it.commands ?? [];
     return { person: [], ...it, commands, toRun: it.toRun ?? commands };
   };
+  const versions = new Set([gcp.pulumi.version, ...(state?.versions ?? [])]);
+  const plugins = [...versions].map((version): Command => ({
+    line: ["pulumi", "plugin", "install", "resource", "gcp", version],
+  }));
   const pulumiUp = (targets: readonly string[]): Command => ({
     line: [
       ...["pulumi", "up", "--refresh", "--yes", "--non-interactive", "--stack", name],
@@ -305,7 +310,7 @@ export function planFor(target: Target, facts: Facts): Plan {
       title: "APIs, application, database and empty secrets are there",
       done: isThere(baseTargets),
       roles: founderRoles,
-      commands: [pulumiUp(baseTargets)],
+      commands: [...plugins, pulumiUp(baseTargets)],
       changes: ["stack", "apis", "application", "database", "filled", "seedKeys", "live"],
       ifItFails: again,
     }),
@@ -345,7 +350,7 @@ export function planFor(target: Target, facts: Facts): Plan {
               `connect the repository ${target.github} (first generation, region global), in a browser:`,
               `https://console.cloud.google.com/cloud-build/triggers;region=global/connect?project=${project}`,
             ],
-            commands: [pulumiUp(triggerTargets)],
+            commands: [...plugins, pulumiUp(triggerTargets)],
             changes: ["stack", "live"] as const,
             ifItFails: `Where it says "Repository mapping does not exist", ${target.github} is not connected yet: https://console.cloud.google.com/cloud-build/triggers;region=global/connect?project=${project} (no trigger has to be made there). ${again}`,
           }),

@@ -5,7 +5,7 @@ import { isProjectId } from "../../components/lib/arguments.ts";
 import { gatewaySecretIds } from "../../components/lib/gateway-config.ts";
 import { decodeSettings, type Settings } from "../../config.ts";
 import { readStackFile } from "../../local/engine/stack-file.ts";
-import { Refusal } from "./refusal.ts";
+import { Refusal } from "../deploy/refusal.ts";
 
 const usage = [
   "usage: npm run bootstrap -- --project <id> --stack <name> [--github <owner>/<repository>] [--yes]",
@@ -37,6 +37,8 @@ export interface Target {
   readonly newSecrets: readonly string[];
   /** Secrets of the gateway that hold what was valid before: only a person knows that. */
   readonly earlierSecrets: readonly string[];
+  /** Settings of Google's provider. */
+  readonly provider: Readonly<Record<string, string>>;
   /** `owner/repository`, where builds are started from GitHub. */
   readonly github?: string;
 }
@@ -118,6 +120,7 @@ export function targetOf(args: Arguments, root: string): Target {
     location: settings.location,
     databaseLocation: settings.databaseLocation,
     adopt: settings.adopt,
+    provider: providerSettings(args.stack, root),
     newSecrets: current,
     earlierSecrets: all.filter((id) => !current.includes(id)),
     ...(github === undefined ? {} : { github }),
@@ -132,6 +135,15 @@ export function readSettingsOf(stack: string, root: string): Settings {
     const text = error instanceof Error ? error.message : String(error);
     throw new Refusal(`${join(root, `Pulumi.${stack}.yaml`)}: ${text}`);
   }
+}
+
+function providerSettings(stack: string, root: string): Record<string, string> {
+  const { config } = readStackFile(root, stack);
+  return Object.fromEntries(
+    Object.entries(config)
+      .filter(([key]) => key.startsWith("gcp:"))
+      .map(([key, value]) => [key.slice("gcp:".length), value]),
+  );
 }
 
 /** The gateway's options without the secrets that were valid before. */

@@ -57,6 +57,7 @@ export class FoundingWorld {
   database: { location: string; type: string } | undefined;
   readonly secrets = new Map<string, string[]>();
   connected = true;
+  plugin = false;
   live = false;
 
   /** Command lines that changed something or tried to, in order. */
@@ -201,10 +202,13 @@ export class FoundingWorld {
                       workloadIdentityProvider: "projects/1/x",
                     },
                   },
-                  ...[...urns].map((urn) => ({ urn, type: "x" })),
+                  ...[...urns].map((urn) => ({ urn, type: typeOf(urn) })),
                   ...this.stateResources,
                 ],
-                pending_operations: pending.map((urn) => ({ type: "creating", resource: { urn } })),
+                pending_operations: pending.map((urn) => ({
+                  type: "creating",
+                  resource: { urn, type: typeOf(urn) },
+                })),
               },
       }),
     };
@@ -244,7 +248,12 @@ export class FoundingWorld {
       this.state = { urns: new Set(), pending: [] };
       return {};
     }
+    if (text.startsWith("pulumi plugin install resource gcp ")) {
+      this.plugin = !half;
+      return {};
+    }
     if (text.startsWith("pulumi up")) {
+      if (!this.plugin) return { code: 255, stderr: "error: no resource plugin gcp" };
       const targets = line.filter((_, n) => line[n - 1] === "--target");
       return this.#up(this.declared.filter(targetMatcher(targets)), half);
     }
@@ -309,4 +318,8 @@ export class FoundingWorld {
     this.live = false;
     return {};
   }
+}
+
+function typeOf(urn: string): string {
+  return urn.split("::")[2]?.split("$").at(-1) ?? "";
 }
