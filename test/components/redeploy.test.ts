@@ -16,7 +16,7 @@ interface Deployment {
   readonly problems: readonly string[];
   /** Version id of each service. */
   readonly versions: Readonly<Record<string, unknown>>;
-  /** `replace ws-traffic`, `create … failed`, in the order in which they ended. */
+  /** `replace web-traffic`, `create … failed`, in the order in which they ended. */
   readonly steps: readonly string[];
   /** What the cloud was asked for, in order. */
   readonly calls: readonly string[];
@@ -109,57 +109,12 @@ describe("deploying a service again", { concurrency: false }, () => {
   before(async () => {
     pipeline = new Pipeline();
     pipeline.write("apps/web/main.ts", "console.log('web 1');");
-    pipeline.write("apps/ws/main.ts", "console.log('ws 1');");
     pipeline.write("apps/m/main.ts", "console.log('m 1');");
     first = last = await pipeline.deploy();
     assert.deepEqual(first.problems, []);
   });
   after(async () => {
     await pipeline[Symbol.asyncDispose]();
-  });
-
-  it("uploads, makes the version, moves the traffic, and only then lets go of the old one", async () => {
-    pipeline.write("apps/ws/main.ts", "console.log('ws 2');");
-    const changed = await pipeline.deploy();
-    assert.deepEqual(changed.problems, []);
-    assert.deepEqual(changed.steps, [
-      "replace ws-source-object",
-      "replace ws-version",
-      "replace ws-traffic",
-    ]);
-    // The old archive is kept, and the cloud has one split per service, which replacing it overwrites.
-    assert.deepEqual(changed.calls, [
-      "create BucketObject ws",
-      "create FlexibleAppVersion ws",
-      "update EngineSplitTraffic ws",
-      "delete FlexibleAppVersion ws",
-    ]);
-    assert.equal(changed.versions["web"], last.versions["web"]);
-    assert.notEqual(changed.versions["ws"], last.versions["ws"]);
-    assert.deepEqual(pipeline.trafficOf("ws"), [changed.versions["ws"]]);
-    last = changed;
-  });
-
-  it("makes the version in the next run when the cloud refused to, and moves no traffic before", async () => {
-    pipeline.write("apps/ws/main.ts", "console.log('ws 3');");
-    pipeline.refuse("create FlexibleAppVersion ws");
-    const failed = await pipeline.deploy();
-    assert.equal(failed.ok, false);
-    assert.deepEqual(failed.calls, [
-      "create BucketObject ws",
-      "refused create FlexibleAppVersion ws",
-    ]);
-    assert.deepEqual(pipeline.trafficOf("ws"), [last.versions["ws"]]);
-
-    pipeline.refuse();
-    last = await pipeline.deploy();
-    assert.deepEqual(last.problems, []);
-    assert.deepEqual(last.calls, [
-      "create FlexibleAppVersion ws",
-      "update EngineSplitTraffic ws",
-      "delete FlexibleAppVersion ws",
-    ]);
-    assert.deepEqual(pipeline.trafficOf("ws"), [last.versions["ws"]]);
   });
 
   it("moves the traffic in the next run when the cloud refused to", async () => {
