@@ -45,6 +45,11 @@ export function readDeployArguments(argv: readonly string[]): DeployOptions {
   if (expectNoChanges && !dryRun) {
     throw new Refusal(`--expect-no-changes goes with --dry-run alone\n${usage}`);
   }
+  if (routine && dryRun) {
+    throw new Refusal(
+      `--routine is about what is changed, and --dry-run changes nothing\n${usage}`,
+    );
+  }
   if (verify && (dryRun || routine || wsImage !== undefined)) {
     throw new Refusal(`--verify looks at what is live, and takes no other option\n${usage}`);
   }

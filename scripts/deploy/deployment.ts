@@ -71,7 +71,6 @@ export async function rehearse(args: DeploymentArgs, expectNoChanges: boolean): 
   let unexpected = "";
   await preparePlugins(pulumi, stack, args.file.provider);
   await withSettings(args, last, async (settings) => {
-    if (args.routine) await refuseChangesForPerson(args, settings);
     const preview = ["preview", "--refresh", "--diff", ...expect, ...policies, ...settings];
     const end = await pulumi.show(preview);
     if (end.code === 0) return;
@@ -216,12 +215,6 @@ async function compareAndRepair(
   const wanted = await afterUpdate(() => outputsOf(pulumi, stack));
   const look = (): Promise<Comparison> =>
     afterUpdate(async () => compare(file.project, wanted, await liveOf(appEngine, wanted), before));
-  if (Object.keys(wanted.traffic).length === 0) {
-    throw new Refusal(
-      "The stack has no output traffic, so nobody knows what should be live.",
-      exitCodes.notLive,
-    );
-  }
   let { repairs, problems } = await look();
   if (repairs.length > 0) {
     // Whoever deployed since then wants something else by now.

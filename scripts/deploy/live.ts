@@ -64,6 +64,14 @@ export function compare(
 ): Comparison {
   const repairs: Repair[] = [];
   const problems: string[] = [];
+  // Who compares nothing must not say that all is well.
+  const silent = Object.keys(wanted.versions).filter((id) => !Object.hasOwn(wanted.traffic, id));
+  if (silent.length > 0 || Object.keys(wanted.traffic).length === 0) {
+    problems.push(
+      `The stack's output traffic does not say what should be live${silent.length > 0 ? ` of ${silent.join(", ")}` : ""}: ` +
+        "it was deployed by another program, or by an older one. Deploy this one.",
+    );
+  }
   for (const [service, version] of Object.entries(wanted.traffic)) {
     const found = live.find(({ id }) => id === service);
     if (found === undefined) {

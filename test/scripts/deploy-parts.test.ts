@@ -40,7 +40,7 @@ const live: fc.Arbitrary<LiveService[]> = fc.uniqueArray(
     versions: fc.uniqueArray(
       fc.record({
         id: ids,
-        servingStatus: fc.constantFrom("SERVING", "SERVING", "STOPPED"),
+        servingStatus: fc.constantFrom("SERVING", "SERVING", "STOPPED", ""),
         createTime: fc.constant("2026-01-01T00:00:00Z"),
         env: fc.constant("standard"),
       }),
@@ -150,6 +150,21 @@ describe("the comparison of what is live with what the program wants", () => {
         }
       }),
     );
+  });
+
+  it("never finds all well where it was not told what to look for", () => {
+    fc.assert(
+      fc.property(wanted, before, fc.nat(), (wants, known, which) => {
+        const silent = Object.keys(wants.traffic)[which % Object.keys(wants.traffic).length];
+        const traffic = Object.fromEntries(
+          Object.entries(wants.traffic).filter(([service]) => service !== silent),
+        );
+        const { problems } = compare(project, { ...wants, traffic }, fulfilled(wants), known);
+        assert.match(problems.join(), /output traffic does not say what should be live of /);
+      }),
+    );
+    const nothing: Wanted = { versions: {}, traffic: {}, trafficSplits: {} };
+    assert.equal(compare(project, nothing, [], new Set()).problems.length, 1);
   });
 
   it("says what to do about a service, a version and a trafficVersion that are gone, and one that is stopped", () => {
@@ -544,6 +559,7 @@ describe("the arguments and outputs of a deployment", () => {
       [["--stack", "dev", "extra"], /extra.*usage/s],
       [["--stack", "dev", "--ws-image", "registry/ws:latest"], /can change its content/],
       [["--stack", "dev", "--ws-image", ""], /can change its content/],
+      [["--stack", "dev", "--dry-run", "--routine"], /--dry-run changes nothing/],
       [["--stack", "dev", "--expect-no-changes"], /goes with --dry-run alone/],
       [["--stack", "dev", "--verify", "--dry-run"], /takes no other option/],
     ] as const) {

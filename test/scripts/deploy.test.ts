@@ -114,6 +114,43 @@ describe(
       );
     });
 
+    it("says what became of the update when nobody can say what is live", async () => {
+      await using world = await deployedBefore((at) => {
+        deployAdd(at);
+        at.api.troubles.push(403);
+        return "";
+      });
+      const denied = await world.deploy();
+      assert.equal(denied.code, 3);
+      assert.match(
+        denied.stderr,
+        /^The update succeeded, but nobody knows yet what is live\.\nApp Engine answered 403/,
+      );
+      // An older program said nothing of its traffic.
+      world.outputs = { versions: now };
+      const silent = await world.deploy("--verify");
+      assert.deepEqual([silent.code, silent.stdout], [3, ""]);
+      assert.match(
+        silent.stderr,
+        /output traffic does not say what should be live of default, add/,
+      );
+    });
+
+    it("says that the repair failed, and why, when pulumi cannot do it", async () => {
+      await using world = await deployedBefore((at, argv) => {
+        deployAdd(at, { forgets: true });
+        return argv.includes("--replace")
+          ? { code: 255, stderr: "error: the stack is currently locked by 1 lock(s).\n" }
+          : "";
+      });
+      const { code, stderr } = await world.deploy();
+      assert.equal(code, 3);
+      assert.match(
+        stderr,
+        /The traffic could not be repaired: pulumi failed.*pulumi cancel --stack dev/s,
+      );
+    });
+
     it("undoes nothing of somebody who deployed meanwhile", async () => {
       await using world = await deployedBefore((at) => {
         deployAdd(at);
@@ -203,7 +240,7 @@ describe(
       world.outputs = outputsFor(now);
       const urn = "urn:pulumi:dev::x::pulumi:providers:command::\u001b[2Jdefault";
       world.state = { deployment: { resources: [{ urn, type: "pulumi:providers:command" }] } };
-      for (const how of [[], ["--dry-run"], ["--routine"]]) {
+      for (const how of [[], ["--dry-run"]]) {
         const { code, stderr } = await world.deploy(...how);
         assert.equal(code, 2);
         assert.match(stderr, /^Nothing was done: the state names .*type pulumi:providers:command/s);
