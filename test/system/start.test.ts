@@ -103,6 +103,7 @@ suite("npm start", () => {
 
   it("leaves nothing when a service fails to start, and shows its last lines", async () => {
     await using system = await System.start({
+      env: { CLOUDSDK_ROOT_DIR: "/nowhere" },
       change: (folder) => {
         editFile(folder, ["apps/ws/main.ts", /$/, '\nthrow new Error("the moon is full");\n']);
       },
