@@ -224,8 +224,7 @@ function nameOf(stack: Stack, one: string): string {
   const [, id] = new RegExp(`^serviceAccount:(.*)@${stack.project}\\.iam\\.`).exec(one) ?? [];
   if (id !== undefined) return id;
   if (one.endsWith("@gcp-sa-pubsub.iam.gserviceaccount.com")) return "Google's agent for Pub/Sub";
-  const pool =
-    /\/workloadIdentityPools\/github\/attribute\.(deploys\/(.*)|repository_id\/123456789)$/;
+  const pool = /\/workloadIdentityPools\/github\/attribute\.(deploys\/(.*)|repository_id\/\d+)$/;
   const [found, , deploys] = pool.exec(one) ?? [];
   if (found !== undefined && deploys !== "none") return "GitHub";
   return one;
@@ -250,10 +249,14 @@ function otherProblems(stack: Stack): string[] {
     );
 }
 
+/** What the stack file says of GitHub. */
+const githubOf = (name: string) =>
+  decodeSettings(readStackFile(root, name).config, name).build.github;
+
 /** What is wrong with which of GitHub's tokens are taken, and what for. */
 function tokenProblems(stack: Stack, name: string): string[] {
   const found = stack.resources.find((one) => one.name === "github-provider");
-  const { github } = decodeSettings(readStackFile(root, name).config, name).build;
+  const github = githubOf(name);
   assert(found && github);
   const { attributeCondition: condition, attributeMapping: mapping } = found.inputs;
   const expected = [attributeCondition(github), attributeMapping(github, deployRule(github), name)];
@@ -376,7 +379,7 @@ for (const name of names) {
         who("preview").map((line) => line.replace(/projects\/\d+/, "projects/1")),
         byGithub(stack)
           ? [
-              "roles/iam.workloadIdentityUser principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/github/attribute.repository_id/123456789",
+              `roles/iam.workloadIdentityUser principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/github/attribute.repository_id/${githubOf(name)?.repositoryId ?? ""}`,
             ]
           : [],
       );
@@ -519,7 +522,7 @@ describe("a change of the grants is noticed", () => {
         const found = problems(added(stack, inProject(stack, who, role)));
         assert(
           found.some((problem) =>
-            problem.startsWith(`has ${role} on project my-project-dev (one-more)`),
+            problem.startsWith(`has ${role} on project ${stack.project} (one-more)`),
           ),
           `${role}: ${found.join("\n")}`,
         );
@@ -539,7 +542,7 @@ describe("a change of the grants is noticed", () => {
         assert.match(found, new RegExp(`^lacks .* on ${on},`, "m"), name);
         assert.match(
           found,
-          new RegExp(`^has ${role} on project my-project-dev \\(${name}\\)`, "m"),
+          new RegExp(`^has ${role} on project ${stack.project} \\(${name}\\)`, "m"),
           name,
         );
       }
@@ -556,7 +559,10 @@ describe("a change of the grants is noticed", () => {
             { ...one, inputs: { ...one.inputs, [key]: value } },
           ]),
         ).join("\n");
-        assert.match(found, /^lacks storage\.objects\.get on bucket my-project-dev-pulumi-state/m);
+        assert.match(
+          found,
+          new RegExp(`^lacks storage\\.objects\\.get on bucket ${stack.project}-pulumi-state`, "m"),
+        );
         assert.match(found, /^has roles\/storage\.object\w+ on .*, which nothing needs/m);
       }
     });
@@ -617,7 +623,7 @@ describe("a change of the grants is noticed", () => {
     ]);
     assert.deepEqual(
       idlePermissions([idle]).filter((line) => line.includes("sinks")),
-      ["projects/my-project-dev/roles/stackDeployer: logging.sinks.create"],
+      [`projects/${idle.project}/roles/stackDeployer: logging.sinks.create`],
     );
   });
 
@@ -671,7 +677,7 @@ describe("a change of the grants is noticed", () => {
     ]);
     assert.match(
       deployerProblems(stack).join("\n"),
-      /^lacks appengine\.versions\.create on project my-project-dev/m,
+      new RegExp(`^lacks appengine\\.versions\\.create on project ${stack.project}`, "m"),
     );
   });
 
@@ -692,7 +698,7 @@ describe("a change of the grants is noticed", () => {
       const found = otherProblems(
         added(stack, { ...more, inputs: { ...more.inputs, member: who } }),
       );
-      assert.deepEqual(found, [`${who} has ${role} on project my-project-dev (one-more)`]);
+      assert.deepEqual(found, [`${who} has ${role} on project ${stack.project} (one-more)`]);
     }
   });
 
