@@ -258,7 +258,7 @@ describe("npm run bootstrap", () => {
     );
   });
 
-  it("makes new keys when the file was not written, and leaves alone what services use", async () => {
+  it("makes no new keys for services that run, when the stack file is an old one", async () => {
     await run();
     await change(
       /add: U[A-Z2-7]{55}/,
@@ -573,6 +573,15 @@ describe("npm run bootstrap", () => {
         const up = tools.calls.find(({ tool, argv }) => tool === "pulumi" && argv[0] === "up");
         assert.equal(up?.env["PULUMI_BACKEND_URL"], `gs://${project}-pulumi-state`);
         assert.equal(up.env["PULUMI_CONFIG_PASSPHRASE"], "");
+        for (const { tool, argv, env } of tools.calls) {
+          if (tool === "pulumi" && argv[0] !== "whoami") {
+            assert.equal(
+              env["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"],
+              "true",
+              argv.join(" "),
+            );
+          }
+        }
         assert(shown.includes("Resources: …\n"), "what tools print is shown");
       });
 

@@ -307,13 +307,14 @@ export class FoundingWorld {
     const path = ["config", "appengine-realtime:natsKeys"];
     const keys = document.getIn(path);
     const services = isMap(keys) ? keys.items.map(({ key }) => String(key)) : [];
-    for (const service of half ? services.slice(0, 1) : services) {
+    for (const service of services) {
       const pair = pairs[this.#pairs++ % pairs.length] ?? createUser();
       const versions = this.secrets.get(`nats-seed-${service}`);
       if (versions === undefined) return { code: 1, stderr: "no secret" };
       versions.push(new TextDecoder().decode(pair.getSeed()));
       document.setIn([...path, service], pair.getPublicKey());
     }
+    // The file comes last: all seeds are there, and it still has the keys of before.
     if (!half) writeFileSync(file, document.toString({ lineWidth: 0 }));
     this.live = false;
     return {};
