@@ -9,6 +9,7 @@ import { readDeployArguments } from "../../scripts/deploy/arguments.ts";
 import { compare, type LiveService, versionsOf, type Wanted } from "../../scripts/deploy/live.ts";
 import { decodeOutputs } from "../../scripts/deploy/outputs.ts";
 import { changesForPerson, decodePreview } from "../../scripts/deploy/preview-steps.ts";
+import { adviceOn } from "../../scripts/deploy/pulumi.ts";
 import { exitCodes, Refusal } from "../../scripts/deploy/refusal.ts";
 import { readState } from "../../scripts/deploy/state.ts";
 import { AppEngineApi, type Trouble } from "../support/app-engine-api.ts";
@@ -545,6 +546,28 @@ describe("the questions to App Engine", () => {
         });
       if (fits) assert.doesNotThrow(make);
       else assert.throws(make, /APP_ENGINE_URL/, url);
+    }
+  });
+});
+
+describe("the advice on a failure of pulumi", () => {
+  it("says what to do about a lock, a missing stack, a passphrase and a version that serves", () => {
+    for (const [stderr, says] of [
+      ["error: the stack is currently locked by 1 lock(s). Either …", /pulumi cancel --stack dev$/],
+      [
+        "error: [409] Conflict: Another update is currently in progress.",
+        /pulumi cancel --stack dev$/,
+      ],
+      ["error: no stack named 'dev' found", /pulumi stack init dev$/],
+      ["error: … incorrect passphrase", /set PULUMI_CONFIG_PASSPHRASE/],
+      [
+        "error: 400: Cannot delete a version with a non-zero traffic allocation",
+        /--verify says whether.*docs\/rollback\.md says how/,
+      ],
+      ["error: something else", /^$/],
+    ] as const) {
+      assert.match(adviceOn({ code: 255, stdout: "", stderr }, "dev"), says);
+      assert.match(adviceOn({ code: 255, stdout: stderr, stderr: "" }, "dev"), says);
     }
   });
 });

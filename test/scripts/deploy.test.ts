@@ -389,17 +389,6 @@ describe(
       assert.match(stderr, /Somebody else changes this stack .*pulumi cancel --stack dev\n$/s);
     });
 
-    it("explains that Pulumi wants to delete what serves, after a way back from half a deployment", async () => {
-      const says = "error: 400: Cannot delete a version with a non-zero traffic allocation\n";
-      await using world = await DeployWorld.create(servicesWith(now), () => ({
-        up: () => ({ code: 255, stderr: says }),
-      }));
-      world.outputs = outputsFor(now);
-      const { code, stderr } = await world.deploy();
-      assert.equal(code, 1);
-      assert.match(stderr, /--verify says whether.*docs\/rollback\.md says how/);
-    });
-
     it("passes Ctrl-C on to pulumi once, and outlives it", async () => {
       let pid = 0;
       let received: readonly string[] = [];
