@@ -28,6 +28,8 @@ export interface LoadOptions {
 const chats = ["chat:0", "chat:1", "chat:2", "chat:3", "chat:4"];
 const subscriberCount = 200;
 const rawCount = 30;
+/** The websockets that it keeps open. */
+export const websockets = { protocol: subscriberCount, raw: rawCount } as const;
 
 export class Load {
   readonly followers: (Follower & { readonly seen: Follower["seen"][number][] })[] = [];

@@ -72,7 +72,7 @@ export const mutants: Readonly<Record<string, RolloutMutant>> = {
         "const perWave = Math.ceil(all.length * waves);",
       ],
     ],
-    finding: /websockets were closed in \d waves, within/,
+    finding: /websockets were closed in \d waves, of/,
   },
   confirmed: {
     name: "a POST of M waits for one of the replicas only, while changes take their time to the others",

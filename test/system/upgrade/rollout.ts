@@ -7,7 +7,7 @@ import { emulatorsMissing } from "../../support/emulators.ts";
 import { eventually } from "../../support/eventually.ts";
 import { violations } from "../m-consistency/history.ts";
 import { type Edit, editFile, System } from "../system.ts";
-import { Load } from "./load.ts";
+import { Load, websockets } from "./load.ts";
 import { lossProblems, moveProblems } from "./seen.ts";
 
 /** What `npm start` says of a deployment that followed a change. */
@@ -89,7 +89,7 @@ export class Rollout implements AsyncDisposable {
       { withinMs: 60_000 },
     );
     await this.load.settled();
-    this.problems.push(...moveProblems(this.load.closings.splice(0)));
+    this.problems.push(...moveProblems(this.load.closings.splice(0), websockets));
   }
 
   /** Ends the load; everything that its users can complain of. */

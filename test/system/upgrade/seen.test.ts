@@ -68,22 +68,49 @@ describe("what is looked for in what subscribers saw", () => {
 });
 
 describe("what is looked for in how websockets were asked to move", () => {
-  const closings = (count: number, everyMs: number, code = 1001): Closing[] =>
-    Array.from({ length: count }, (_, index) => ({ at: index * everyMs, endpoint: "raw", code }));
+  const closed = (
+    endpoint: Closing["endpoint"],
+    count: number,
+    atMs: (index: number) => number,
+    code = endpoint === "raw" ? 1001 : 3001,
+  ): Closing[] =>
+    Array.from({ length: count }, (_, index) => ({ at: atMs(index), endpoint, code }));
+  const atOnce = (): number => 0;
+  /** Twenty at a time, 0.1 s after each other. */
+  const inWaves = (index: number): number => 100 * Math.floor(index / 20);
+  const problems = (...closings: Closing[][]): string =>
+    moveProblems(closings.flat(), { protocol: 200, raw: 30 }).join("; ");
+  const raw = closed("raw", 30, inWaves);
 
-  it("is not in waves", () => {
-    assert.deepEqual(moveProblems([...closings(12, 100), ...closings(12, 100)]), []);
+  it("is not in waves, also when a busy client sees some of them as one", () => {
+    assert.equal(problems(raw, closed("protocol", 200, inWaves)), "");
+    const late = (index: number): number => Math.max(inWaves(index), 500);
+    assert.equal(problems(raw, closed("protocol", 200, late)), "");
   });
 
-  it("is that all were asked at the same moment, or that nobody was", () => {
-    assert.match(moveProblems(closings(200, 0.1)).join(), /200 websockets were closed in 1 waves/);
-    assert.match(moveProblems([]).join(), /0 websockets/);
+  it("is that all were asked at the same moment, or most of them", () => {
+    const all = problems(closed("raw", 30, atOnce), closed("protocol", 200, atOnce));
+    assert.equal(all, "websockets were closed in 1 waves, of 230, within 0 ms");
+    const spread = closed("raw", 30, (index) => 100 * Math.floor(index / 3));
+    assert.match(problems(spread, closed("protocol", 200, atOnce)), /in 10 waves, of 203, 3/);
+    const stragglers = (index: number): number => (index < 197 ? 0 : (index - 196) * 250);
+    assert.match(
+      problems(closed("raw", 30, atOnce), closed("protocol", 200, stragglers)),
+      /in 4 waves, of 227, 1, 1, 1, within 750 ms/,
+    );
+  });
+
+  it("is that some were not asked, or nobody", () => {
+    assert.match(problems(closed("raw", 30, inWaves)), /^0 of 200 protocol websockets/);
+    assert.match(problems(closed("protocol", 200, inWaves)), /^0 of 30 raw websockets/);
+    assert.match(problems(), /0 of 200 .* 0 of 30 .* in 0 waves/);
   });
 
   it("is an end without a word", () => {
-    assert.deepEqual(moveProblems(closings(12, 100, 1006)), [
-      "a raw websocket was closed with 1006",
-    ]);
+    assert.equal(
+      problems(raw, closed("protocol", 200, inWaves, 1006)),
+      "a protocol websocket was closed with 1006",
+    );
   });
 });
 

@@ -129,23 +129,43 @@ const moveCodes = { protocol: 3001, raw: 1001 } as const;
 /** A gateway asks in waves, 0.1 s apart; closings that are further apart than this are of two waves. */
 const betweenWavesMs = 40;
 /** Of twelve waves in 1.1 s; a busy client may see some of them as one. */
-const leastWaves = 4;
-const leastOverMs = 700;
+const leastWaves = 3;
+const leastOverMs = 600;
+const mostAtOnce = 0.75;
 
-/** What was wrong with how one gateway asked its websockets to move. */
-export function moveProblems(closings: readonly Closing[]): string[] {
-  const problems = new Set(
-    closings
-      .filter(({ endpoint, code }) => code !== moveCodes[endpoint])
-      .map(({ endpoint, code }) => `a ${endpoint} websocket was closed with ${code}`),
-  );
+/**
+ * What was wrong with how one gateway asked its websockets to move.
+ *
+ * @param open how many it had
+ */
+export function moveProblems(
+  closings: readonly Closing[],
+  open: Readonly<Record<Closing["endpoint"], number>>,
+): string[] {
+  const problems = new Set<string>();
+  for (const endpoint of ["protocol", "raw"] as const) {
+    const own = closings.filter((closing) => closing.endpoint === endpoint);
+    if (own.length !== open[endpoint]) {
+      problems.add(`${own.length} of ${open[endpoint]} ${endpoint} websockets were closed`);
+    }
+    for (const { code } of own) {
+      if (code !== moveCodes[endpoint]) {
+        problems.add(`a ${endpoint} websocket was closed with ${code}`);
+      }
+    }
+  }
   const times = closings.map(({ at }) => at).sort((a, b) => a - b);
-  const first = times[0] ?? 0;
-  const waves = times.filter((at, index) => at - (times[index - 1] ?? -Infinity) > betweenWavesMs);
-  const overMs = (times.at(-1) ?? first) - first;
-  if (waves.length < leastWaves || overMs < leastOverMs) {
+  /** How many each wave had. */
+  const waves: number[] = [];
+  for (const [index, at] of times.entries()) {
+    if (at - (times[index - 1] ?? -Infinity) > betweenWavesMs) waves.push(0);
+    waves[waves.length - 1] = (waves.at(-1) ?? 0) + 1;
+  }
+  const overMs = (times.at(-1) ?? 0) - (times[0] ?? 0);
+  const largest = Math.max(0, ...waves);
+  if (waves.length < leastWaves || overMs < leastOverMs || largest > mostAtOnce * closings.length) {
     problems.add(
-      `${times.length} websockets were closed in ${waves.length} waves, within ${overMs.toFixed(0)} ms`,
+      `websockets were closed in ${waves.length} waves, of ${waves.join(", ")}, within ${overMs.toFixed(0)} ms`,
     );
   }
   return [...problems];
