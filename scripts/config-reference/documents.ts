@@ -3,19 +3,20 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { format, resolveConfig } from "prettier";
 import { parse } from "yaml";
+import { stackNames } from "../../local/engine/stack-file.ts";
 import { differencesTable, referenceTable, settingsFields, withTable } from "./reference.ts";
-
-/** The environments that a team reviews; the others are some person's own. */
-const compared = ["dev", "prod"];
 
 /** Document → its text as it has to be, from what it is now. */
 export async function settingsDocuments(root: string): Promise<Map<string, string>> {
   const fields = settingsFields();
   const stacks = Object.fromEntries(
-    compared.map((stack) => {
-      const text = readFileSync(join(root, `Pulumi.${stack}.yaml`), "utf8");
-      return [stack, (parse(text) as { config: Record<string, unknown> }).config];
-    }),
+    // All but this machine.
+    stackNames(root)
+      .filter((stack) => stack !== "local")
+      .map((stack) => {
+        const text = readFileSync(join(root, `Pulumi.${stack}.yaml`), "utf8");
+        return [stack, (parse(text) as { config: Record<string, unknown> }).config];
+      }),
   );
   const written = new Map<string, string>();
   for (const [name, table] of [

@@ -155,6 +155,16 @@ describe("npm run bootstrap", () => {
     assert.match(text, /Only "yes" does it: \nNothing was done\.$/);
   });
 
+  it("takes nothing but yes for a yes", async () => {
+    for (const answer of ["y", "", "Yes please"]) {
+      const { code } = await run({ argv: ["--project", project, "--stack", "dev"], answer });
+      assert.equal(code, "refused");
+      assert.deepEqual(world.changes, []);
+    }
+    const { code } = await run({ argv: ["--project", project, "--stack", "dev"], answer: "yes" });
+    assert.equal(code, 0);
+  });
+
   it("does nothing when there is nobody to ask", async () => {
     const { code, text } = await run({ argv: ["--project", project, "--stack", "dev"] });
     assert.equal(code, "refused");
@@ -288,6 +298,32 @@ describe("npm run bootstrap", () => {
     assert.equal(code, 0, text);
     assert.deepEqual(world.changes, [fromNothing[7], fromNothing[9]]);
     await assertFounded();
+  });
+
+  it("deploys what there is only an old copy of, which waits for its deletion", async () => {
+    await run();
+    const machine = urns.find((urn) => urn.endsWith("::nats-0")) ?? assert.fail();
+    world.state?.urns.delete(machine);
+    world.stateResources.push({
+      ...{ urn: machine, type: "gcp:compute/instance:Instance", delete: true },
+    });
+    world.changes.length = 0;
+    assert.equal((await run()).code, 0);
+    assert.deepEqual(world.changes, [fromNothing[9]]);
+  });
+
+  it("stops at what has to be decided on the way", async () => {
+    const cli: Cli = {
+      run: async (line, options) => {
+        const outcome = await world.cli.run(line, options);
+        if (line[1] === "up") world.application = "europe-west";
+        return outcome;
+      },
+    };
+    const { code, text } = await run({ cli });
+    assert.equal(code, "refused");
+    assert.match(text, /Before it can go on:\n- .*application is in europe-west/);
+    assert(!world.changes.some((line) => line.includes("nats-keys")));
   });
 
   it("takes a secret for empty whose versions are all disabled", async () => {

@@ -123,7 +123,7 @@ export class FoundingWorld {
     }
     if (text.startsWith("pulumi stack export")) return this.#export();
     if (text.startsWith("npm ")) {
-      return { code: text.endsWith("--expect-no-changes") && this.live ? 0 : 1 };
+      return { code: text.endsWith("--expect-no-changes") && this.live ? 0 : 4 };
     }
     if (!text.includes(this.project)) return no(`of which project? ${text}`);
     if (!this.exists) return no("PERMISSION_DENIED: no such project, or you may not see it");
