@@ -170,8 +170,8 @@ export function estimate(resources: readonly Declared[], region: string): CostLi
   const secrets = all("gcp:secretmanager/secret:Secret", z.looseObject({})).length;
   add(
     `${secrets} secrets`,
-    `one active version each, of which ${free.secretVersions} are free in a billing account; old versions cost until they are destroyed`,
-    ["secretVersion", Math.max(0, secrets - free.secretVersions)],
+    `one active version each; that ${free.secretVersions} are free in a billing account is not taken off, for its environments share them; old versions cost until they are destroyed`,
+    ["secretVersion", secrets],
   );
   all("gcp:artifactregistry/repository:Repository", z.looseObject({}));
   add(
@@ -233,7 +233,7 @@ export function estimate(resources: readonly Declared[], region: string): CostLi
     );
     put(
       `metrics of them, ${mib.toFixed(0)} MiB`,
-      `${series} time series of 80 bytes a minute; ${free.metricMib} MiB are free in a billing account, which dev and prod together stay below`,
+      `${series} time series of 80 bytes a minute; ${free.metricMib} MiB are free in a billing account, for all its environments together, and taken off here as if it had no other`,
       ["metric", Math.max(0, mib - free.metricMib)],
     );
     put(

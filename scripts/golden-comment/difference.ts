@@ -52,7 +52,7 @@ export function difference(base: Golden = nothing, head: Golden = nothing): Stac
   const resources = keys.flatMap((key): ResourceDifference[] => {
     const [before, after] = [base.resources[key], head.resources[key]];
     const what = before === undefined ? "added" : after === undefined ? "removed" : "changed";
-    const lines = compare("", before, after);
+    const lines = atChanges(compare("", before, after));
     if (what === "changed" && lines.length === 0) return [];
     // Of what goes, its name says enough; but not that somebody had guarded it.
     const guarded = before?.["protect"] === true ? " (protected)" : "";
@@ -61,8 +61,46 @@ export function difference(base: Golden = nothing, head: Golden = nothing): Stac
   const order = ["removed", "changed", "added"];
   return {
     resources: resources.sort((a, b) => order.indexOf(a.what) - order.indexOf(b.what)),
-    outputs: compare("", base.outputs, head.outputs),
+    outputs: atChanges(compare("", base.outputs, head.outputs)),
   };
+}
+
+/** Beyond this, what two lines have in common from their start is left out but for what stands around it. */
+const mostInCommon = 120;
+
+/**
+ * Long lines are cut at their end when they are shown: two that differ only there would look the same. So what
+ * a line that is gone and the one in its place begin with is left out where it is long.
+ */
+function atChanges(lines: readonly Line[]): Line[] {
+  const texts = lines.map(({ text }) => text);
+  for (let start = 0; start < lines.length;) {
+    const middle = endOf("-", start);
+    const end = endOf("+", middle);
+    for (let at = start; at < middle && middle + (at - start) < end; at++) {
+      const other = middle + (at - start);
+      const [before = "", after = ""] = [texts[at], texts[other]];
+      const common = lengthInCommon(before, after);
+      if (common <= mostInCommon) continue;
+      const short = (text: string): string => `${text.slice(0, 60)} … ${text.slice(common - 40)}`;
+      texts[at] = short(before);
+      texts[other] = short(after);
+    }
+    start = Math.max(end, start + 1);
+  }
+  return lines.map(({ sign }, index) => ({ sign, text: texts[index] ?? "" }));
+
+  function endOf(sign: Line["sign"], from: number): number {
+    let to = from;
+    while (lines[to]?.sign === sign) to++;
+    return to;
+  }
+}
+
+function lengthInCommon(one: string, other: string): number {
+  let length = 0;
+  while (length < one.length && one[length] === other[length]) length++;
+  return length;
 }
 
 function title(key: string): string {

@@ -56,6 +56,36 @@ describe("the difference of golden files", () => {
     );
   });
 
+  it("shows where two long texts differ, however late that is", () => {
+    const long = "x".repeat(500);
+    const conditions = (limit: number) => [{ query: `${long} < ${limit}` }, { query: long }];
+    const shown = (before: unknown, after: unknown): string[] =>
+      comment({
+        dev: difference(graph({ [topic]: { a: before } }), graph({ [topic]: { a: after } })),
+      })
+        .split("\n")
+        .filter((line) => /^[-+] {3}/.test(line));
+    for (const [before, after] of [
+      [`${long} < 1.5`, `${long} < 2.5`],
+      [conditions(1.5), conditions(2.5)],
+      [conditions(1.5), conditions(2.5).slice(0, 1)],
+      [
+        [`${long} < 1.5`, "same"],
+        ["same", `${long} < 2.5`, "more"],
+      ],
+    ]) {
+      const lines = shown(before, after);
+      assert.ok(
+        lines.some((line) => line.startsWith("-") && line.includes("< 1.5")),
+        lines.join("\n"),
+      );
+      assert.ok(
+        lines.some((line) => line.startsWith("+") && line.includes("< 2.5")),
+        lines.join("\n"),
+      );
+    }
+  });
+
   it("tells false, null and nothing apart", () => {
     assert.deepEqual(changes({ a: null, b: false, c: 0 }, { b: null, c: false }), [
       "- a: null",
