@@ -79,6 +79,13 @@ export class GatewayPair implements AsyncDisposable {
     return gateway;
   }
 
+  /** A counter among the metrics of a gateway, e.g. `gateway_slow_closes_total{transport="raw"}`; 0: not there. */
+  async counter(index: 0 | 1, name: string): Promise<number> {
+    const text = await (await fetch(`http://127.0.0.1:${this.port(index)}/metrics`)).text();
+    const line = text.split("\n").find((each) => each.startsWith(`${name} `));
+    return Number(line?.slice(name.length) ?? 0);
+  }
+
   /** A channel that no other test uses. */
   channel(namespace = ""): string {
     return `${namespace === "" ? "" : `${namespace}:`}channel-${++this.#channels}`;

@@ -262,6 +262,19 @@ describe("a post to a replica", () => {
     assert.ok(commitMs >= 0 && confirmMs >= 49);
     assert.ok(cluster.at(0).lines.some((line) => line.includes("not confirmed in time")));
   });
+
+  it("is counted among the unconfirmed when not all had it in time", async () => {
+    await using cluster = await start(2);
+    const { replica, lines } = cluster.at(0);
+    await replica.post(writing({ a: 1 }), never);
+    isolate(cluster.at(1));
+    const { confirmation } = await replica.post(writing({ a: 2 }), 20);
+    assert.equal(confirmation?.complete, false);
+    replica.reportFigures(10);
+    await eventually("the figures are logged", () =>
+      lines.some((line) => /"posts":2,"unconfirmed":1\b/.test(line)),
+    );
+  });
 });
 
 describe("a push to a replica", () => {

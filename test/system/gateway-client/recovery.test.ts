@@ -227,6 +227,24 @@ describe("recovery, as the npm client sees it", () => {
     }
   });
 
+  it("is counted, and so is one that is refused", async () => {
+    const channel = pair.channel();
+    await publish(channel, 1);
+    const { epoch } = await endOf(channel, 1);
+    const counts = (): Promise<number[]> =>
+      Promise.all(
+        ["true", "false"].map((recovered) =>
+          pair.counter(1, `gateway_recoveries_total{recovered="${recovered}"}`),
+        ),
+      );
+    const [good = 0, bad = 0] = await counts();
+    for (const since of [epoch, epoch, "long-ago"]) {
+      const { client } = await late(channel, { offset: 0, epoch: since });
+      client.close();
+    }
+    assert.deepEqual(await counts(), [good + 2, bad + 1]);
+  });
+
   it("is refused after the channel was purged", async () => {
     const channel = pair.channel();
     moveTo(0);
