@@ -13,9 +13,9 @@ import { AppEngine } from "./deploy/app-engine.ts";
 import { readDeployArguments } from "./deploy/arguments.ts";
 import { defaultCredentials } from "./deploy/credentials.ts";
 import { deploy, type DeploymentArgs, rehearse, verify } from "./deploy/deployment.ts";
-import { Interrupts } from "./deploy/interrupts.ts";
+import type { Interrupts } from "./deploy/interrupts.ts";
 import { Pulumi } from "./deploy/pulumi.ts";
-import { Refusal } from "./deploy/refusal.ts";
+import { runScript } from "./deploy/run-script.ts";
 import { readStackFile } from "./deploy/stack-file.ts";
 
 async function main(argv: readonly string[], interrupts: Interrupts): Promise<void> {
@@ -40,24 +40,7 @@ async function main(argv: readonly string[], interrupts: Interrupts): Promise<vo
   else await deploy(args);
 }
 
-{
-  using interrupts = new Interrupts((text) => {
-    console.error(text);
-  });
-  try {
-    await main(process.argv.slice(2), interrupts);
-  } catch (error) {
-    if (interrupts.exitCode !== undefined) {
-      console.error(
-        "Interrupted. Run the same command again: it goes on from where this one stopped.",
-      );
-    } else if (error instanceof Refusal) {
-      console.error(error.message);
-      process.exitCode = error.exitCode;
-    } else {
-      throw error;
-    }
-  }
-  // Also of a Pulumi that came to a good end after it was asked to stop.
-  process.exitCode = interrupts.exitCode ?? process.exitCode;
-}
+await runScript(
+  main,
+  "Interrupted. Run the same command again: it goes on from where this one stopped.",
+);

@@ -8,11 +8,12 @@
 import { parseArgs } from "node:util";
 import { AppEngine } from "./deploy/app-engine.ts";
 import { defaultCredentials } from "./deploy/credentials.ts";
-import { Interrupts } from "./deploy/interrupts.ts";
+import type { Interrupts } from "./deploy/interrupts.ts";
 import { versionsOf } from "./deploy/live.ts";
 import { manyVersions, mostVersions, type OldVersion, oldVersions } from "./deploy/old-versions.ts";
 import { outputsOf, Pulumi } from "./deploy/pulumi.ts";
 import { exitCodes, Refusal } from "./deploy/refusal.ts";
+import { runScript } from "./deploy/run-script.ts";
 import { checkStack, readStackFile } from "./deploy/stack-file.ts";
 
 const usage =
@@ -134,23 +135,7 @@ function described({ service, id, createTime, env }: OldVersion): string {
   return `${service} ${id} (${env}, ${createTime.slice(0, 10)})`;
 }
 
-{
-  using interrupts = new Interrupts((text) => {
-    console.error(text);
-  });
-  try {
-    await main(process.argv.slice(2), interrupts);
-  } catch (error) {
-    if (interrupts.exitCode !== undefined) {
-      console.error(
-        "Interrupted. What was removed stays removed; the same command goes on from there.",
-      );
-    } else if (error instanceof Refusal) {
-      console.error(error.message);
-      process.exitCode = error.exitCode;
-    } else {
-      throw error;
-    }
-  }
-  process.exitCode = interrupts.exitCode ?? process.exitCode;
-}
+await runScript(
+  main,
+  "Interrupted. What was removed stays removed; the same command goes on from there.",
+);
