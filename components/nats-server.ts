@@ -17,6 +17,7 @@ import {
 } from "./lib/nats-arguments.ts";
 import { dataDeviceName, natsCloudInit } from "./lib/nats-cloud-init.ts";
 import { natsConfig, natsPorts, type NatsClient } from "./lib/nats-config.ts";
+import { seedSecretId } from "./lib/nkey.ts";
 import { childOf } from "./lib/options.ts";
 
 export interface NatsServerArgs extends NatsMachines {
@@ -111,7 +112,7 @@ export class NatsServer extends pulumi.ComponentResource {
         `NatsServer "${this.#name}" has no client "${service}"; it has ${this.#clients.join(", ")}`,
       );
     }
-    return secretId(service);
+    return seedSecretId(service);
   }
 
   #child(extra?: pulumi.CustomResourceOptions): pulumi.CustomResourceOptions {
@@ -123,7 +124,7 @@ export class NatsServer extends pulumi.ComponentResource {
       `${this.#name}-seed-${service}`,
       {
         project,
-        secretId: secretId(service),
+        secretId: seedSecretId(service),
         replication: { auto: {} },
         labels: labelsOf(this.#name),
         deletionProtection: protect,
@@ -314,8 +315,4 @@ export class NatsServer extends pulumi.ComponentResource {
       }),
     );
   }
-}
-
-function secretId(service: string): string {
-  return `nats-seed-${service}`;
 }

@@ -100,10 +100,7 @@ export class Observability extends pulumi.ComponentResource {
     );
   }
 
-  #probes(): readonly {
-    readonly path: UptimePath;
-    readonly check: monitoring.UptimeCheckConfig;
-  }[] {
+  #probes(): readonly Probe[] {
     const { project, defaultHostname, awake } = this.#args;
     return uptimePaths(awake).map((path) => ({
       path,

@@ -22,12 +22,8 @@ async function main(argv: readonly string[], interrupts: Interrupts): Promise<vo
   const { stack, wsImage, routine, ...how } = readDeployArguments(argv);
   const file = await readStackFile(stack);
   const credentials = defaultCredentials(file.project);
-  const appEngine = new AppEngine({
-    project: file.project,
-    credentials,
-    signal: interrupts.signal,
-    ...(process.env["APP_ENGINE_URL"] === undefined ? {} : { url: process.env["APP_ENGINE_URL"] }),
-  });
+  const { signal } = interrupts;
+  const appEngine = AppEngine.of({ project: file.project, credentials, signal });
   await credentials();
   const { stdout, stderr } = process;
   const args: DeploymentArgs = {

@@ -8,19 +8,19 @@
  * is where.
  */
 import { spawn } from "node:child_process";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createUser } from "nkeys.js";
-import { type Document, isMap, parseDocument } from "yaml";
+import { type Document, isMap } from "yaml";
+import { seedSecretId } from "../components/lib/nkey.ts";
+import { orUsage, Refusal } from "./deploy/refusal.ts";
+import { readStackDocument } from "./deploy/stack-file.ts";
 
 const keysPath = ["config", "appengine-realtime:natsKeys"];
 const usage =
   "usage: npm run nats-keys -- --stack <stack> [--print]\n" +
   "  --print  show the commands that store the seeds instead of running them";
-
-/** A mistake or failure that the user is told of in its own words, without a stack trace. */
-class Refusal extends Error {}
 
 interface Pair {
   readonly service: string;
@@ -32,9 +32,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const { stack, print } = readArguments(argv);
   // npm runs scripts in the folder of package.json; that is where the stack files are.
   const file = join(process.cwd(), `Pulumi.${stack}.yaml`);
-  const document = await readStack(file, stack);
-  const project = document.getIn(["config", "gcp:project"]);
-  if (typeof project !== "string") throw new Refusal(`${file}: gcp:project is missing`);
+  const { document, project } = await readStackDocument(file, stack);
   const pairs = servicesOf(document, file).map((service): Pair => {
     const pair = createUser();
     return { service, publicKey: pair.getPublicKey(), seed: pair.getSeed() };
@@ -65,30 +63,16 @@ async function main(argv: readonly string[]): Promise<void> {
 }
 
 function readArguments(argv: readonly string[]): { stack: string; print: boolean } {
-  try {
+  const { stack, print } = orUsage(usage, () => {
     const { values } = parseArgs({
       args: [...argv],
       options: { stack: { type: "string" }, print: { type: "boolean", default: false } },
     });
     if (values.stack === undefined || !/^[\w-]+$/.test(values.stack)) throw new Error("no stack");
-    if (values.stack !== "local") return { stack: values.stack, print: values.print };
-  } catch (error) {
-    throw new Refusal(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
-  }
-  throw new Refusal("npm start makes the keys of the stack local by itself");
-}
-
-async function readStack(file: string, stack: string): Promise<Document> {
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch {
-    throw new Refusal(`there is no stack "${stack}": ${file} cannot be read`);
-  }
-  const document = parseDocument(text);
-  const [mistake] = document.errors;
-  if (mistake) throw new Refusal(`${file}: ${mistake.message}`);
-  return document;
+    return { stack: values.stack, print: values.print };
+  });
+  if (stack === "local") throw new Refusal("npm start makes the keys of the stack local by itself");
+  return { stack, print };
 }
 
 /** The services are those that the stack file has keys for already. */
@@ -104,8 +88,14 @@ function servicesOf(document: Document, file: string): string[] {
 async function store(pairs: readonly Pair[], project: string, stack: string): Promise<void> {
   const missing: string[] = [];
   for (const { service } of pairs) {
-    const asked = await gcloud(["secrets", "describe", secretOf(service), "--project", project]);
-    if (asked.code !== 0) missing.push(`  ${secretOf(service)}: ${asked.text}`);
+    const asked = await gcloud([
+      "secrets",
+      "describe",
+      seedSecretId(service),
+      "--project",
+      project,
+    ]);
+    if (asked.code !== 0) missing.push(`  ${seedSecretId(service)}: ${asked.text}`);
   }
   if (missing.length > 0) {
     throw new Refusal(
@@ -133,7 +123,7 @@ async function store(pairs: readonly Pair[], project: string, stack: string): Pr
       );
     }
     stored.push(service);
-    console.log(`${secretOf(service)}: stored a new seed`);
+    console.log(`${seedSecretId(service)}: stored a new seed`);
   }
 }
 
@@ -150,11 +140,15 @@ function printCommands(pairs: readonly Pair[], project: string): void {
 }
 
 function addArguments(service: string, project: string): string[] {
-  return ["secrets", "versions", "add", secretOf(service), "--data-file=-", "--project", project];
-}
-
-function secretOf(service: string): string {
-  return `nats-seed-${service}`;
+  return [
+    "secrets",
+    "versions",
+    "add",
+    seedSecretId(service),
+    "--data-file=-",
+    "--project",
+    project,
+  ];
 }
 
 async function gcloudIsThere(): Promise<boolean> {

@@ -12,7 +12,7 @@ import type { Interrupts } from "./deploy/interrupts.ts";
 import { versionsOf } from "./deploy/live.ts";
 import { manyVersions, mostVersions, type OldVersion, oldVersions } from "./deploy/old-versions.ts";
 import { outputsOf, Pulumi } from "./deploy/pulumi.ts";
-import { exitCodes, Refusal } from "./deploy/refusal.ts";
+import { exitCodes, orUsage, Refusal } from "./deploy/refusal.ts";
 import { runScript } from "./deploy/run-script.ts";
 import { checkStack, readStackFile } from "./deploy/stack-file.ts";
 
@@ -28,19 +28,16 @@ interface Options {
 }
 
 function readArguments(argv: readonly string[]): Options {
-  let values;
-  try {
-    ({ values } = parseArgs({
+  const { values } = orUsage(usage, () =>
+    parseArgs({
       args: [...argv],
       options: {
         stack: { type: "string" },
         keep: { type: "string", default: "10" },
         yes: { type: "boolean", default: false },
       },
-    }));
-  } catch (error) {
-    throw new Refusal(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
-  }
+    }),
+  );
   // Without one there would be no way back.
   if (!/^[1-9]\d{0,2}$/.test(values.keep)) {
     throw new Refusal(`--keep: "${values.keep}" is no number from 1 to 999\n${usage}`);
@@ -51,11 +48,10 @@ function readArguments(argv: readonly string[]): Options {
 async function main(argv: readonly string[], interrupts: Interrupts): Promise<void> {
   const { stack, keep, yes } = readArguments(argv);
   const { project } = await readStackFile(stack);
-  const appEngine = new AppEngine({
+  const appEngine = AppEngine.of({
     project,
     credentials: defaultCredentials(project),
     signal: interrupts.signal,
-    ...(process.env["APP_ENGINE_URL"] === undefined ? {} : { url: process.env["APP_ENGINE_URL"] }),
   });
   const { stdout, stderr } = process;
   const wanted = await outputsOf(new Pulumi({ stack, interrupts, stdout, stderr }), stack);

@@ -3,7 +3,7 @@
  * night; docs/runbook.md has a section for each, under its id. What is only good to know is on the dashboard.
  */
 import { filterOf } from "./log-metrics.ts";
-import { mean, perMinute, platformSeries, total } from "./promql.ts";
+import { deadLetters, mean, onDataDisk, perMinute, platformSeries, total } from "./promql.ts";
 
 /** The stack as far as alerts look at it. */
 export interface Watched {
@@ -40,8 +40,7 @@ export function alertsOf(watched: Watched): readonly Alert[] {
   const { natsMachines, replicas } = watched;
   const services = answering.filter((service) => service !== "m" || replicas !== undefined);
   const machines = { instance_name: `=~"${natsMachines.join("|")}"` };
-  // The data disk is the one that is mounted with noatime; the system's own is read-only and always full.
-  const dataDisk = { ...machines, mount_option: '=~".*noatime.*"' };
+  const dataDisk = { ...machines, ...onDataDisk };
   return [
     {
       id: "front-door-does-not-answer",
@@ -158,7 +157,7 @@ function replicaAlerts(replicas: number): readonly Alert[] {
       severity: "WARNING",
       trigger: {
         kind: "query",
-        query: `sum by (subscription_id)(increase(${platformSeries("pubsub.googleapis.com/subscription/dead_letter_message_count", { subscription_id: '=~"m-.*"' })}[10m])) > 0`,
+        query: `sum by (subscription_id)(${deadLetters}) > 0`,
         duration: "0s",
       },
     },

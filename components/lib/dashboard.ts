@@ -1,5 +1,14 @@
 /** The dashboard of a stack, as the JSON that Cloud Monitoring takes: a pure function. */
-import { logSeries, mean, perMinute, platformSeries, total } from "./promql.ts";
+import {
+  deadLetters,
+  logSeries,
+  mean,
+  ofReplicas,
+  onDataDisk,
+  perMinute,
+  platformSeries,
+  total,
+} from "./promql.ts";
 
 export interface DashboardArgs {
   readonly title: string;
@@ -125,7 +134,7 @@ function nats(replicated: boolean): Section {
           {
             query: platformSeries("compute.googleapis.com/guest/disk/bytes_used", {
               instance_name: '=~"nats-.*"',
-              mount_option: '=~".*noatime.*"',
+              ...onDataDisk,
               state: "used",
             }),
           },
@@ -179,11 +188,11 @@ const replicatedMemory: Section = {
       title: "Pub/Sub: oldest unacknowledged, dead letters",
       lines: [
         {
-          query: `max(${platformSeries("pubsub.googleapis.com/subscription/oldest_unacked_message_age", { subscription_id: '=~"m-.*"' })})`,
+          query: `max(${platformSeries("pubsub.googleapis.com/subscription/oldest_unacked_message_age", ofReplicas)})`,
           legend: "oldest, seconds",
         },
         {
-          query: `sum(increase(${platformSeries("pubsub.googleapis.com/subscription/dead_letter_message_count", { subscription_id: '=~"m-.*"' })}[10m]))`,
+          query: `sum(${deadLetters})`,
           legend: "dead letters in 10 minutes",
         },
       ],

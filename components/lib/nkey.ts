@@ -40,3 +40,8 @@ function crc16(bytes: readonly number[]): number {
   }
   return crc;
 }
+
+/** The id of the secret that holds a service's seed. The services that are given it read it at start. */
+export function seedSecretId(service: string): string {
+  return `nats-seed-${service}`;
+}

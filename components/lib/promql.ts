@@ -39,6 +39,12 @@ const resourceOf = new Map<string, Resource>(
   ),
 );
 
+/** Machines of NATS, whose data disk is mounted with noatime; the system's own is read-only and always full. */
+export const onDataDisk: Matchers = { mount_option: '=~".*noatime.*"' };
+
+/** The subscriptions that bring news to the replicas of m. */
+export const ofReplicas: Matchers = { subscription_id: '=~"m-.*"' };
+
 /** The time series of a metric of Google's. */
 export function platformSeries(
   metric: PlatformMetric,
@@ -62,6 +68,9 @@ export function logSeries(
 export function logMetricType(name: LogMetricName): string {
   return `logging.googleapis.com/user/${name}`;
 }
+
+/** How many messages to replicas of m were given up in ten minutes. */
+export const deadLetters = `increase(${platformSeries("pubsub.googleapis.com/subscription/dead_letter_message_count", ofReplicas)}[10m])`;
 
 /** How many there were within the time, as the lines said. */
 export function total(name: LogMetricName, within: string, by: readonly string[] = []): string {

@@ -2,8 +2,9 @@
 import { fromSeed } from "nkeys.js";
 import { z } from "zod";
 import { stateBucketName } from "../../components/build-deployer.ts";
+import { seedSecretId } from "../../components/lib/nkey.ts";
 import { Refusal } from "../deploy/refusal.ts";
-import { readState } from "../deploy/state.ts";
+import { decodeState, judgeState } from "../deploy/state.ts";
 import { type Cli, type Outcome, shellLine } from "./cli.ts";
 import type { Declared } from "./declared.ts";
 import { readSettingsOf, type Target } from "./target.ts";
@@ -185,14 +186,13 @@ export class Questions {
       const line = ["pulumi", "stack", "export", "--stack", this.#target.stack];
       const asked = await this.#run(line);
       if (asked.code !== 0 && /no stack named/.test(asked.stderr)) return undefined;
-      const { deployment } = exported.parse(jsonOf(line, asked));
-      const { problems, versions } = readState(asked.stdout, this.#target.provider);
-      const resources = deployment.resources ?? [];
+      if (asked.code !== 0) throw unanswered(line, asked);
+      const state = decodeState(asked.stdout);
+      const { resources, pending } = state;
+      const { problems, versions } = judgeState(state, this.#target.provider);
       return {
         urns: new Set(resources.filter((one) => !one.delete).map(({ urn }) => urn)),
-        pending: (deployment.pending_operations ?? []).map(
-          ({ type, resource }) => `${type} ${resource.urn}`,
-        ),
+        pending: pending.map(({ type, resource }) => `${type} ${resource.urn}`),
         strange: problems,
         versions,
         outputs: resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {},
@@ -222,7 +222,7 @@ export class Questions {
       const named = z.array(z.object({ name: z.string() }));
       const secrets = named.parse(await this.#ofProject("secrets", "list"));
       const { newSecrets, earlierSecrets } = this.#target;
-      const seeds = Object.keys(await this.ask("keys")).map(seedSecretOf);
+      const seeds = Object.keys(await this.ask("keys")).map(seedSecretId);
       const wanted = [...newSecrets, ...earlierSecrets, ...seeds];
       const there = wanted.filter((id) => secrets.some(({ name }) => name.endsWith(`/${id}`)));
       const states = z.array(z.object({ state: z.string() }));
@@ -241,7 +241,7 @@ export class Questions {
       const filled = await this.ask("filled");
       const services = Object.keys(await this.ask("keys"));
       const keys = services.map(async (service) => {
-        const id = seedSecretOf(service);
+        const id = seedSecretId(service);
         return [service, filled.has(id) ? await this.#publicKeyIn(id) : undefined] as const;
       });
       return Object.fromEntries(await Promise.all(keys));
@@ -319,11 +319,6 @@ export class Questions {
   }
 }
 
-/** Where a service finds its seed; `npm run nats-keys` puts it there. */
-export function seedSecretOf(service: string): string {
-  return `nats-seed-${service}`;
-}
-
 /** Asks whether a deployment would change anything, and whether the traffic goes where the last one sent it. */
 function verifyLine(stack: string): string[] {
   const options = ["--stack", stack, "--dry-run", "--expect-no-changes"];
@@ -384,22 +379,3 @@ const rawBuckets = z.array(
       .optional(),
   }),
 );
-
-const exported = z.object({
-  deployment: z.object({
-    // Both are left out, or null, where there are none.
-    resources: z
-      .array(
-        z.object({
-          urn: z.string(),
-          type: z.string(),
-          delete: z.boolean().default(false),
-          outputs: z.record(z.string(), z.unknown()).default({}),
-        }),
-      )
-      .nullish(),
-    pending_operations: z
-      .array(z.object({ type: z.string(), resource: z.object({ urn: z.string() }) }))
-      .nullish(),
-  }),
-});

@@ -5,7 +5,7 @@ import { isProjectId } from "../../components/lib/arguments.ts";
 import { gatewaySecretIds } from "../../components/lib/gateway-config.ts";
 import { decodeSettings, type Settings } from "../../config.ts";
 import { readStackFile } from "../../local/engine/stack-file.ts";
-import { Refusal } from "../deploy/refusal.ts";
+import { orUsage, Refusal } from "../deploy/refusal.ts";
 
 const usage = [
   "usage: npm run bootstrap -- --project <id> --stack <name> [--github <owner>/<repository>] [--yes]",
@@ -45,7 +45,7 @@ export interface Target {
 
 /** @throws Refusal with the usage */
 export function readArguments(argv: readonly string[]): Arguments {
-  try {
+  return orUsage(usage, () => {
     const { values } = parseArgs({
       args: [...argv],
       options: {
@@ -69,9 +69,7 @@ export function readArguments(argv: readonly string[]): Arguments {
       throw new Error(`--github ${github}: allowed: <owner>/<repository>`);
     }
     return { ...values, project, stack };
-  } catch (error) {
-    throw new Refusal(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
-  }
+  });
 }
 
 /**
@@ -80,7 +78,7 @@ export function readArguments(argv: readonly string[]): Arguments {
  */
 export function targetOf(args: Arguments, root: string): Target {
   if (args.stack === "local") throw new Refusal("The stack local needs no project: npm start");
-  const settings = readSettingsOf(args.stack, root);
+  const { settings, provider } = readStack(args.stack, root);
   const file = `Pulumi.${args.stack}.yaml`;
   const build = settings.build.github;
   const github = build === undefined ? undefined : `${build.owner}/${build.repository}`;
@@ -120,7 +118,7 @@ export function targetOf(args: Arguments, root: string): Target {
     location: settings.location,
     databaseLocation: settings.databaseLocation,
     adopt: settings.adopt,
-    provider: providerSettings(args.stack, root),
+    provider,
     newSecrets: current,
     earlierSecrets: all.filter((id) => !current.includes(id)),
     ...(github === undefined ? {} : { github }),
@@ -129,21 +127,24 @@ export function targetOf(args: Arguments, root: string): Target {
 
 /** The settings as the stack file has them now. */
 export function readSettingsOf(stack: string, root: string): Settings {
+  return readStack(stack, root).settings;
+}
+
+function readStack(
+  stack: string,
+  root: string,
+): { settings: Settings; provider: Record<string, string> } {
   try {
-    return decodeSettings(readStackFile(root, stack).config, stack);
+    const { config } = readStackFile(root, stack);
+    const settings = decodeSettings(config, stack);
+    const provider = Object.entries(config)
+      .filter(([key]) => key.startsWith("gcp:"))
+      .map(([key, value]) => [key.slice("gcp:".length), value]);
+    return { settings, provider: Object.fromEntries(provider) as Record<string, string> };
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     throw new Refusal(`${join(root, `Pulumi.${stack}.yaml`)}: ${text}`);
   }
-}
-
-function providerSettings(stack: string, root: string): Record<string, string> {
-  const { config } = readStackFile(root, stack);
-  return Object.fromEntries(
-    Object.entries(config)
-      .filter(([key]) => key.startsWith("gcp:"))
-      .map(([key, value]) => [key.slice("gcp:".length), value]),
-  );
 }
 
 /** The gateway's options without the secrets that were valid before. */

@@ -92,6 +92,12 @@ export class AppEngine {
     };
   }
 
+  /** Asks Google, or the stand-in that APP_ENGINE_URL of the environment names. */
+  static of(args: Omit<AppEngineArgs, "url" | "pace">): AppEngine {
+    const url = process.env["APP_ENGINE_URL"];
+    return new AppEngine({ ...args, ...(url === undefined ? {} : { url }) });
+  }
+
   /** Every service, and the versions of those that `wants`. An application that does not exist has none. */
   async live(wants: (service: string) => boolean = () => true): Promise<LiveService[]> {
     let services: { id: string; allocations: Record<string, number> }[];

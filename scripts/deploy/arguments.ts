@@ -1,7 +1,7 @@
 /** The command line of `npm run deploy`. */
 import { parseArgs } from "node:util";
 import { isPinnedImage } from "../../components/lib/image.ts";
-import { Refusal } from "./refusal.ts";
+import { orUsage, Refusal } from "./refusal.ts";
 import { checkStack } from "./stack-file.ts";
 
 const usage =
@@ -24,9 +24,8 @@ export interface DeployOptions {
 
 /** @throws Refusal that says what is wrong, and how it is used */
 export function readDeployArguments(argv: readonly string[]): DeployOptions {
-  let values;
-  try {
-    ({ values } = parseArgs({
+  const { values } = orUsage(usage, () =>
+    parseArgs({
       args: [...argv],
       options: {
         stack: { type: "string" },
@@ -36,10 +35,8 @@ export function readDeployArguments(argv: readonly string[]): DeployOptions {
         "expect-no-changes": { type: "boolean", default: false },
         verify: { type: "boolean", default: false },
       },
-    }));
-  } catch (error) {
-    throw new Refusal(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
-  }
+    }),
+  );
   const { routine, verify, "ws-image": wsImage, "dry-run": dryRun } = values;
   const expectNoChanges = values["expect-no-changes"];
   if (expectNoChanges && !dryRun) {

@@ -1,7 +1,7 @@
 /** The outputs of a stack, as `pulumi stack output --json` prints them. */
 import { z } from "zod";
 import type { Wanted } from "./live.ts";
-import { exitCodes, Refusal } from "./refusal.ts";
+import { exitCodes, jsonOf, Refusal } from "./refusal.ts";
 
 const texts = z.record(z.string(), z.string());
 const schema = z.object({
@@ -19,13 +19,9 @@ export interface StackOutputs extends Wanted {
 
 /** @throws Refusal when it is no JSON, or not of this program */
 export function decodeOutputs(json: string): StackOutputs {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    throw new Refusal("pulumi stack output --json printed no JSON", exitCodes.failed);
-  }
-  const { data, error } = schema.safeParse(value);
+  const { data, error } = schema.safeParse(
+    jsonOf(json, "pulumi stack output --json", exitCodes.failed),
+  );
   if (data !== undefined) return data;
   const paths = error.issues.map(({ path }) => path.join("."));
   throw new Refusal(

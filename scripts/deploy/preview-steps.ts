@@ -4,7 +4,8 @@
  */
 import { z } from "zod";
 import { changedBy } from "../../components/lib/permissions.ts";
-import { exitCodes, Refusal } from "./refusal.ts";
+import { parseUrn } from "../../local/wire/urn.ts";
+import { exitCodes, jsonOf, Refusal } from "./refusal.ts";
 
 const digest = z.object({
   steps: z
@@ -47,13 +48,7 @@ export function decodePreview(json: string): {
   /** What the preview itself reported as an error. */
   readonly errors: readonly string[];
 } {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    throw new Refusal("pulumi preview --json printed no JSON", exitCodes.refused);
-  }
-  const { data, error } = digest.safeParse(value);
+  const { data, error } = digest.safeParse(jsonOf(json, "pulumi preview --json"));
   if (data === undefined) {
     throw new Refusal(
       `pulumi preview --json has another form than expected: ${z.prettifyError(error)}`,
@@ -76,7 +71,8 @@ export function decodePreview(json: string): {
       ...(step.diffReasons ?? []),
       ...Object.keys(step.detailedDiff ?? {}),
     ]);
-    changes.push({ urn, ...partsOf(urn), op: main.op, properties: [...new Set(properties)] });
+    const { type, name } = parseUrn(urn);
+    changes.push({ urn, type, name, op: main.op, properties: [...new Set(properties)] });
   }
   const errors = data.diagnostics
     .filter(({ severity }) => severity === "error")
@@ -96,10 +92,4 @@ export function changesForPerson(changes: readonly Change[]): Change[] {
 /** Components and providers are in the state alone: there is nothing to be allowed. */
 function isOfCloud(type: string): boolean {
   return !type.startsWith("pulumi:") && !type.startsWith("appengine-realtime:");
-}
-
-/** `urn:pulumi:<stack>::<project>::<parent's type>$<type>::<name>` */
-function partsOf(urn: string): { type: string; name: string } {
-  const [, , types = "", ...name] = urn.split("::");
-  return { type: types.split("$").at(-1) ?? "", name: name.join("::") };
 }

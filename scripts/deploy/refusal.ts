@@ -22,6 +22,24 @@ export class Refusal extends Error {
   }
 }
 
+/** Reads a command line; a mistake in it is told together with the usage. */
+export function orUsage<T>(usage: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new Refusal(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
+  }
+}
+
+/** @throws Refusal that names the command, when what it printed is no JSON */
+export function jsonOf(printed: string, command: string, exitCode?: number): unknown {
+  try {
+    return JSON.parse(printed);
+  } catch {
+    throw new Refusal(`${command} printed no JSON`, exitCode);
+  }
+}
+
 /** Lines under each other, without those that say nothing. */
 export function paragraph(...lines: readonly string[]): string {
   return lines.filter((line) => line !== "").join("\n");

@@ -1,7 +1,8 @@
 /** What the scripts need to know from `Pulumi.<stack>.yaml`. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { isMap, parseDocument } from "yaml";
+import { type Document, isMap, parseDocument } from "yaml";
+import { isProjectId } from "../../components/lib/arguments.ts";
 import { Refusal } from "./refusal.ts";
 
 export interface StackFile {
@@ -17,18 +18,8 @@ export interface StackFile {
 /** npm runs scripts in the folder of package.json; that is where the stack files are. */
 export async function readStackFile(stack: string, folder = process.cwd()): Promise<StackFile> {
   const path = join(folder, `Pulumi.${stack}.yaml`);
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch {
-    throw new Refusal(`there is no stack "${stack}": ${path} cannot be read`);
-  }
-  const document = parseDocument(text);
-  const [mistake] = document.errors;
-  if (mistake) throw new Refusal(`${path}: ${mistake.message}`);
-  const project = document.getIn(["config", "gcp:project"]);
-  if (typeof project !== "string") throw new Refusal(`${path}: gcp:project is missing`);
-  if (!/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/.test(project)) {
+  const { text, document, project } = await readStackDocument(path, stack);
+  if (!isProjectId(project)) {
     throw new Refusal(`${path}: gcp:project: "${project}" is no project id`);
   }
   const image = document.getIn(["config", "appengine-realtime:ws", "image"]);
@@ -41,6 +32,25 @@ export async function readStackFile(stack: string, folder = process.cwd()): Prom
   );
   const wsImage = typeof image === "string" ? image : undefined;
   return { path, text, project, provider, wsImage };
+}
+
+/** The file as it was written, comments and all, with the project that it names. */
+export async function readStackDocument(
+  path: string,
+  stack: string,
+): Promise<{ text: string; document: Document; project: string }> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch {
+    throw new Refusal(`there is no stack "${stack}": ${path} cannot be read`);
+  }
+  const document = parseDocument(text);
+  const [mistake] = document.errors;
+  if (mistake) throw new Refusal(`${path}: ${mistake.message}`);
+  const project = document.getIn(["config", "gcp:project"]);
+  if (typeof project !== "string") throw new Refusal(`${path}: gcp:project is missing`);
+  return { text, document, project };
 }
 
 /** A stack's name as the CLI takes it; the one of `npm start` is nowhere but on this machine. */

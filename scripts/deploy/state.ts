@@ -6,54 +6,64 @@
  * are deleted by the next update.
  */
 import { z } from "zod";
-import { Refusal } from "./refusal.ts";
+import { parseUrn } from "../../local/wire/urn.ts";
+import { jsonOf, Refusal } from "./refusal.ts";
 
 const resource = z.object({
   urn: z.string(),
   type: z.string(),
   provider: z.string().optional(),
+  /** Its replacement is there, and it waits for its end. */
+  delete: z.boolean().default(false),
   inputs: z.record(z.string(), z.unknown()).optional(),
-  outputs: z.record(z.string(), z.unknown()).optional(),
+  outputs: z.record(z.string(), z.unknown()).default({}),
 });
 const schema = z.object({
   deployment: z
     .object({
       resources: z.array(resource).nullish(),
-      pending_operations: z.array(z.object({ resource })).nullish(),
+      pending_operations: z.array(z.object({ type: z.string().default(""), resource })).nullish(),
     })
     .nullish(),
 });
+
+type StateResource = z.infer<typeof resource>;
 
 const providerType = "pulumi:providers:gcp";
 /** Settings that send requests elsewhere, as somebody else, or make it another program. */
 const dangerous = /endpoint$|credentials$|token$|^impersonate|^universe|url$|^parameter|^envVar/i;
 
-/**
- * @param json what `pulumi stack export` prints
- * @param configured the provider's settings in the stack file: those are the program's own wish
- * @returns what must not be there, and the versions of the provider that the state needs
- */
-export function readState(
-  json: string,
-  configured: Readonly<Record<string, unknown>>,
-): { problems: string[]; versions: string[] } {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    throw new Refusal("pulumi stack export printed no JSON");
-  }
-  const result = schema.safeParse(value);
+/** What a state holds. */
+export interface State {
+  readonly resources: readonly StateResource[];
+  /** What an interrupted run left in the middle of something. */
+  readonly pending: readonly { readonly type: string; readonly resource: StateResource }[];
+}
+
+/** @param json what `pulumi stack export` prints */
+export function decodeState(json: string): State {
+  const result = schema.safeParse(jsonOf(json, "pulumi stack export"));
   if (!result.success) {
     throw new Refusal(`The state has an unknown form: ${z.prettifyError(result.error)}`);
   }
   const { deployment } = result.data;
-  const all = [
-    ...(deployment?.resources ?? []),
-    ...(deployment?.pending_operations ?? []).map((operation) => operation.resource),
-  ];
+  return {
+    resources: deployment?.resources ?? [],
+    pending: deployment?.pending_operations ?? [],
+  };
+}
+
+/**
+ * @param configured the provider's settings in the stack file: those are the program's own wish
+ * @returns what must not be there, and the versions of the provider that the state needs
+ */
+export function judgeState(
+  { resources, pending }: State,
+  configured: Readonly<Record<string, unknown>>,
+): { problems: string[]; versions: string[] } {
+  const all = [...resources, ...pending.map((operation) => operation.resource)];
   const versions = new Set<string>();
-  const problems = all.flatMap(({ urn, type, provider, inputs = {}, outputs = {} }) => {
+  const problems = all.flatMap(({ urn, type, provider, inputs = {}, outputs }) => {
     // Parts of the engine go by the one, parts by the other.
     if (typeOf(urn) !== type) return [`${urn}: type ${type}`];
     if (type === providerType) {
@@ -83,6 +93,14 @@ export function readState(
   return { problems: [...new Set(problems)], versions: [...versions] };
 }
 
+/** Both, of what `pulumi stack export` prints. */
+export function readState(
+  json: string,
+  configured: Readonly<Record<string, unknown>>,
+): { problems: string[]; versions: string[] } {
+  return judgeState(decodeState(json), configured);
+}
+
 function strangeSettings(
   settings: Readonly<Record<string, unknown>>,
   configured: Readonly<Record<string, unknown>>,
@@ -103,9 +121,13 @@ function isStrange(name: string, value: unknown): boolean {
   return dangerous.test(name) || JSON.stringify(value).includes("//");
 }
 
-/** `urn:pulumi:<stack>::<project>::<parent's type>$<type>::<name>` */
+/** Undefined for what is no URN. */
 function typeOf(urn: string): string | undefined {
-  return urn.split("::")[2]?.split("$").at(-1);
+  try {
+    return parseUrn(urn).type;
+  } catch {
+    return undefined;
+  }
 }
 
 /** No range, no path and no address. */
