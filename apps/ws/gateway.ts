@@ -14,6 +14,7 @@ import { BacklogBudget } from "./backlog-budget.ts";
 import { Broker, type BrokerLimits, type ChannelSubscription } from "./broker.ts";
 import { ChannelRules } from "./channel/rules.ts";
 import type { ChannelMessage } from "./channel-message.ts";
+import { ProtocolEndpoint } from "./client/endpoint.ts";
 import { defaultConfig, type GatewayConfig } from "./config/options.ts";
 import { History } from "./history/history.ts";
 import { JetStream } from "./history/jetstream.ts";
@@ -28,7 +29,6 @@ import { type RawAdmission, RawEndpoint, type RawEndpointLimits } from "./raw/en
 import type { Shared } from "./shared.ts";
 import { readUpgrade, type Refusal, refuseUpgrade, type Wanted } from "./upgrade.ts";
 import { closeInWaves } from "./waves.ts";
-import { ProtocolEndpoint } from "./websocket/endpoint.ts";
 
 /** What the configuration does not say, and what it says in the words of the gateway's parts. */
 export interface GatewayLimits extends RawEndpointLimits, BrokerLimits {

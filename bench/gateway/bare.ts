@@ -10,7 +10,7 @@ import type { Duplex } from "node:stream";
 import { connect, type Subscription } from "nats";
 import { type WebSocket, WebSocketServer } from "ws";
 import { topicSubject } from "../../apps/lib/topic-subject.ts";
-import { textFrame } from "../../apps/ws/frame.ts";
+import { textFrame } from "../../apps/ws/transport/frame.ts";
 
 interface Channel {
   readonly sockets: Set<Duplex>;

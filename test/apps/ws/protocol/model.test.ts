@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { ChannelRules } from "../../../../apps/ws/channel/rules.ts";
 import { decodeConfig } from "../../../../apps/ws/config/options.ts";
 import { errors } from "../../../../apps/ws/protocol/codes.ts";
-import { decodeFrame, encodeReply } from "../../../../apps/ws/protocol/json.ts";
+import { decodeFrame, encodeReply } from "../../../../apps/ws/protocol/json/codec.ts";
 import type { Command, Reply } from "../../../../apps/ws/protocol/messages.ts";
 import { type Effect, type Input, Session } from "../../../../apps/ws/protocol/session.ts";
 import { history, seconds, timeOrigin } from "./peer.ts";

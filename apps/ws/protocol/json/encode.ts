@@ -8,7 +8,7 @@ import type {
   Push,
   Reply,
   SubscribeResult,
-} from "./messages.ts";
+} from "../messages.ts";
 
 /** A reply as text, without raw newlines, as all that is encoded here. */
 export function encodeReply(reply: Reply): string {

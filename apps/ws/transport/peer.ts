@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
-import type { BacklogBudget } from "./backlog-budget.ts";
+import type { BacklogBudget } from "../backlog-budget.ts";
 import { Writer } from "./writer.ts";
 
 /** Why this side closes a websocket: the code that the peer sees and the words that go with it. */

@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ChannelMessage } from "../../../../apps/ws/channel-message.ts";
-import {
-  type HistoryRequest,
-  selectHistory,
-} from "../../../../apps/ws/websocket/select-history.ts";
+import { type HistoryRequest, selectHistory } from "../../../../apps/ws/client/select-history.ts";
 
 const messages = [3, 4, 5, 6].map((offset) => new ChannelMessage(Buffer.from("x"), { offset }));
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import * as library from "ws";
-import { textFrame } from "../../../apps/ws/frame.ts";
+import { textFrame } from "../../../../apps/ws/transport/frame.ts";
 
 /** The same frame as the library makes it. */
 function reference(payload: Buffer): Buffer {

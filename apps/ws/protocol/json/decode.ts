@@ -1,7 +1,7 @@
-import { isRecord } from "../presence/client-info.ts";
-import type { Input } from "./effects.ts";
+import { isRecord } from "../../presence/client-info.ts";
+import type { Input } from "../effects.ts";
+import type { Command, Recover, StreamPosition } from "../messages.ts";
 import { withoutNewlines } from "./encode.ts";
-import type { Command, Recover, StreamPosition } from "./messages.ts";
 import { rawData } from "./raw-data.ts";
 
 /**

@@ -7,8 +7,8 @@ import {
   encodeReply,
   publicationData,
   publicationPushAround,
-} from "../../../../apps/ws/protocol/json.ts";
-import type { Push, Reply } from "../../../../apps/ws/protocol/messages.ts";
+} from "../../../../../apps/ws/protocol/json/codec.ts";
+import type { Push, Reply } from "../../../../../apps/ws/protocol/messages.ts";
 
 const publication = encodePublication({ data: "1.0", offset: 3 });
 

@@ -5,11 +5,9 @@ import { within } from "../../lib/within.ts";
 import type { ChannelSubscription } from "../broker.ts";
 import type { ChannelMessage } from "../channel-message.ts";
 import type { Timed } from "../deadlines.ts";
-import { textFrameOf } from "../frame.ts";
 import type { Pinged } from "../heartbeat.ts";
 import type { HubSubscription, Subscriber } from "../hub.ts";
 import type { Sender } from "../outbox.ts";
-import { type Closing, Peer } from "../peer.ts";
 import type { JoinLeaveEvent } from "../presence/join-leave.ts";
 import { disconnects, errors } from "../protocol/codes.ts";
 import type {
@@ -19,9 +17,11 @@ import type {
   SubscribeEffect,
   SubscribeOutcome,
 } from "../protocol/effects.ts";
-import { decodeFrame, encodePush, encodeReply } from "../protocol/json.ts";
+import { decodeFrame, encodePush, encodeReply } from "../protocol/json/codec.ts";
 import type { ClientInfo, PublicationText } from "../protocol/messages.ts";
 import type { Session } from "../protocol/session.ts";
+import { textFrameOf } from "../transport/frame.ts";
+import { type Closing, Peer } from "../transport/peer.ts";
 import { AnswerTurns } from "./answer-turns.ts";
 import { eventEncoding, publicationEncoding, publicationText, publisherText } from "./encodings.ts";
 import type { Gate } from "./endpoint.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Writer } from "../../../apps/ws/writer.ts";
+import { Writer } from "../../../../apps/ws/transport/writer.ts";
 
 /** A socket whose peer reads only when the test says so. */
 class Valve {

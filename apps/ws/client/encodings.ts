@@ -1,5 +1,4 @@
 import type { ChannelMessage } from "../channel-message.ts";
-import { textFrameOf } from "../frame.ts";
 import type { Encoding } from "../hub.ts";
 import { type ClientInfo, decodeClientInfo, parseJson } from "../presence/client-info.ts";
 import type { JoinLeaveEvent } from "../presence/join-leave.ts";
@@ -8,8 +7,9 @@ import {
   encodePush,
   publicationData,
   publicationPushAround,
-} from "../protocol/json.ts";
+} from "../protocol/json/codec.ts";
 import type { PublicationText } from "../protocol/messages.ts";
+import { textFrameOf } from "../transport/frame.ts";
 
 /** Who publishes, as a header of the message says it: what is JSON in it stays text. */
 export function publisherText({ user, client, conn_info, chan_info }: ClientInfo): string {

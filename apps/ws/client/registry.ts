@@ -1,7 +1,7 @@
 import { type Bus, BusError } from "../../lib/bus.ts";
-import type { Closing } from "../peer.ts";
 import { isRecord, parseJson } from "../presence/client-info.ts";
 import { disconnects } from "../protocol/codes.ts";
+import type { Closing } from "../transport/peer.ts";
 
 /** What the registry needs of a connection. */
 export interface Registered {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Closing } from "../../../../apps/ws/peer.ts";
-import { Registry } from "../../../../apps/ws/websocket/registry.ts";
+import { Registry } from "../../../../apps/ws/client/registry.ts";
+import type { Closing } from "../../../../apps/ws/transport/peer.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { SharedBus } from "../../../support/shared-bus.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { decodeFrame } from "../../../../apps/ws/protocol/json.ts";
-import type { Input } from "../../../../apps/ws/protocol/session.ts";
+import { decodeFrame } from "../../../../../apps/ws/protocol/json/codec.ts";
+import type { Input } from "../../../../../apps/ws/protocol/session.ts";
 
 const command = (text: string): unknown => {
   const [input, ...more] = decodeFrame(text);
