@@ -63,12 +63,14 @@ export interface Bus {
    * Subscribes until `unsubscribe`, across reconnects. Messages published before `confirmed`
    * resolves may be missed, later ones are not while the connection lives.
    *
+   * @param options.group of all who subscribe under this name, each message goes to one
    * @throws BusError with code `closed` after `close`
    */
   subscribe(
     subject: string,
     callback: (data: Uint8Array, message: BusMessage) => void,
-  ): BusSubscription;
+    options?: { readonly group?: string },
+  ): DrainableSubscription;
 
   /** Sends what is pending, within the time, and closes. Idempotent. */
   close(options?: { withinMs: number }): Promise<void>;
@@ -78,6 +80,14 @@ export interface BusSubscription {
   /** Rejects with BusError when the connection breaks before the server has confirmed. */
   readonly confirmed: Promise<void>;
   unsubscribe(): void;
+}
+
+export interface DrainableSubscription extends BusSubscription {
+  /**
+   * Unsubscribes, and goes on calling back with what the server had sent before it knew. Resolves when
+   * that is all, or the connection has ended.
+   */
+  drain(): Promise<void>;
 }
 
 export type BusErrorCode = "unavailable" | "no_responders" | "denied" | "too_large" | "closed";

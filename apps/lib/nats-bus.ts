@@ -4,7 +4,7 @@ import {
   BusError,
   type BusHeaders,
   type BusMessage,
-  type BusSubscription,
+  type DrainableSubscription,
 } from "./bus.ts";
 import type { Log } from "./log.ts";
 import { type Interest, NatsLink } from "./nats-link.ts";
@@ -153,9 +153,10 @@ export class NatsBus implements Bus {
   subscribe(
     subject: string,
     callback: (data: Uint8Array, message: BusMessage) => void,
-  ): BusSubscription {
+    { group }: { readonly group?: string } = {},
+  ): DrainableSubscription {
     if (this.#stop.signal.aborted) throw new BusError("closed", "the bus is closed");
-    const interest: Interest = { subject, callback, refused: undefined };
+    const interest: Interest = { subject, group, callback, refused: undefined };
     this.#interests.add(interest);
     try {
       this.#link?.add(interest);
@@ -172,6 +173,10 @@ export class NatsBus implements Bus {
       unsubscribe: () => {
         this.#interests.delete(interest);
         this.#link?.remove(interest);
+      },
+      drain: async () => {
+        this.#interests.delete(interest);
+        await this.#link?.drain(interest);
       },
     };
   }

@@ -6,6 +6,8 @@ import { within } from "./within.ts";
 /** A subscription as the bus keeps it, across links. */
 export interface Interest {
   readonly subject: string;
+  /** Of several with one group, each message goes to one. */
+  readonly group: string | undefined;
   readonly callback: (data: Uint8Array, message: BusMessage) => void;
   /** The server's answer on the present link, when it is a refusal. */
   refused: BusError | undefined;
@@ -76,6 +78,7 @@ export class NatsLink {
   add(interest: Interest): void {
     interest.refused = undefined;
     const subscription = this.#connection.subscribe(interest.subject, {
+      ...(interest.group === undefined ? {} : { queue: interest.group }),
       callback: (error, message) => {
         if (error === null) {
           try {
@@ -99,6 +102,16 @@ export class NatsLink {
     const subscription = this.#subscriptions.get(interest);
     this.#subscriptions.delete(interest);
     if (this.#endedBecause === undefined) subscription?.unsubscribe();
+  }
+
+  /** Removes it when the server sends nothing more for it; what is on its way is still handed over. */
+  async drain(interest: Interest): Promise<void> {
+    const subscription = this.#subscriptions.get(interest);
+    this.#subscriptions.delete(interest);
+    if (this.#endedBecause !== undefined || subscription === undefined) return;
+    // The client's own promise never settles when the connection ends, this one does.
+    subscription.drain().catch(() => undefined);
+    await this.roundTrip().catch(() => undefined);
   }
 
   /** @throws BusError when the link has ended or the message is too large */

@@ -1,4 +1,9 @@
-import { type Bus, BusError, type BusMessage, type BusSubscription } from "../../apps/lib/bus.ts";
+import {
+  type Bus,
+  BusError,
+  type BusMessage,
+  type DrainableSubscription,
+} from "../../apps/lib/bus.ts";
 
 type Callback = (data: Uint8Array, message: BusMessage) => void;
 
@@ -46,13 +51,18 @@ export class MemoryBus implements Bus {
     await flush.promise;
   }
 
-  subscribe(subject: string, callback: Callback): BusSubscription {
+  subscribe(subject: string, callback: Callback): DrainableSubscription {
     if (this.closed) throw new BusError("closed", "the bus is closed");
     const subscription = { subject, callback };
     this.#subscriptions.add(subscription);
+    const unsubscribe = (): void => void this.#subscriptions.delete(subscription);
     return {
       confirmed: Promise.resolve(),
-      unsubscribe: () => this.#subscriptions.delete(subscription),
+      unsubscribe,
+      drain: () => {
+        unsubscribe();
+        return Promise.resolve();
+      },
     };
   }
 

@@ -248,6 +248,46 @@ describe("the NATS bus", () => {
     );
   });
 
+  it("gives each message to one of a group, and answers all that came before one of them drained", async () => {
+    await using server = await NatsServer.start();
+    await using asking = open(server);
+    await using first = open(server);
+    await using second = open(server);
+    const all = [asking, first, second];
+    await Promise.all(all.map(({ bus }) => connected(bus)));
+    const seen = new Map<string, string[]>();
+    const subscriptions = [first, second].map(({ bus }, index) => {
+      return bus.subscribe(
+        "question",
+        (data, message) => {
+          const text = Buffer.from(data).toString();
+          seen.set(text, [...(seen.get(text) ?? []), String(index)]);
+          bus.send(message.reply ?? "?", bytes(String(index)));
+        },
+        { group: "answerers" },
+      );
+    });
+    await Promise.all(subscriptions.map(({ confirmed }) => confirmed));
+    const ask = (name: string) =>
+      Array.from({ length: 200 }, (_, n) =>
+        asking.bus.request("question", bytes(`${name} ${n}`), { withinMs: 20_000 }),
+      );
+    const during = ask("before");
+    await asking.bus.flush();
+    // The server has them, and has sent each to one of the two.
+    await subscriptions[0]?.drain();
+    await Promise.all(during);
+    const after = await Promise.all(ask("after"));
+    assert.deepEqual(new Set(after.map(({ data }) => Buffer.from(data).toString())), new Set("1"));
+    assert.equal(seen.size, 400);
+    for (const [text, by] of seen) assert.equal(by.length, 1, text);
+    assert.ok([...seen.values()].flat().includes("0"));
+    // Again, and when there is no connection any more.
+    await subscriptions[0]?.drain();
+    await server.signal("SIGKILL");
+    await subscriptions[1]?.drain();
+  });
+
   it("reads headers that its client does not, and of several with one name the last", async () => {
     await using server = await NatsServer.start();
     await using opened = open(server);
