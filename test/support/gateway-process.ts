@@ -2,7 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Centrifuge, type Options } from "centrifuge";
+import { Centrifuge as ProtobufCentrifuge } from "centrifuge/build/protobuf";
+import { EventSource } from "eventsource";
 import { WebSocket } from "ws";
+import { type ClientKind, clientKinds } from "./client-kind.ts";
 import { NatsServer } from "./nats.ts";
 import { ServiceProcess } from "./process.ts";
 
@@ -50,15 +53,37 @@ export function startGatewayProcess(
   return new ServiceProcess(main, { NATS_URL: natsUrl, WS_CONFIG: JSON.stringify(config) });
 }
 
+export interface ClientOptions extends Options {
+  /** JSON on a websocket by default. */
+  readonly kind: ClientKind;
+  /** To which port commands go that follow a stream; the stream's by default. */
+  readonly emulationPort: number;
+}
+
 /** The npm client, as it is; it reconnects faster than it would for a person, and waits longer for answers. */
-export function centrifuge(port: number, options: Partial<Options> = {}): Centrifuge {
-  return new Centrifuge(`ws://127.0.0.1:${port}/connection/websocket`, {
-    websocket: WebSocket,
-    minReconnectDelay: 50,
-    maxReconnectDelay: 500,
-    timeout: 30_000,
-    ...options,
-  });
+export function centrifuge(
+  port: number,
+  { kind = clientKinds.jsonWebsocket, emulationPort, ...options }: Partial<ClientOptions> = {},
+): Centrifuge {
+  const { transport, encoding } = kind;
+  const path = `//127.0.0.1:${port}/connection/${transport}`;
+  // Both classes are the same but for what the protobuf one brings along; their types do not know of each other.
+  const Client =
+    encoding === "json" ? Centrifuge : (ProtobufCentrifuge as unknown as typeof Centrifuge);
+  return new Client(
+    transport === "websocket" ? `ws:${path}` : [{ transport, endpoint: `http:${path}` }],
+    {
+      websocket: WebSocket,
+      eventsource: EventSource,
+      fetch,
+      readableStream: ReadableStream,
+      emulationEndpoint: `http://127.0.0.1:${emulationPort ?? port}/emulation`,
+      minReconnectDelay: 50,
+      maxReconnectDelay: 500,
+      timeout: 30_000,
+      ...options,
+    },
+  );
 }
 
 /** The subject that a service without the protocol publishes on. */

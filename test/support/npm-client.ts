@@ -1,17 +1,26 @@
 import type {
   Centrifuge,
-  Options,
+  ClientInfo,
+  HistoryOptions,
+  HistoryResult,
+  PresenceResult,
+  PresenceStatsResult,
   PublicationContext,
   SubscribedContext,
   Subscription,
   SubscriptionOptions,
 } from "centrifuge";
+import { type ClientKind, clientKinds, decodeData, encodeData } from "./client-kind.ts";
 import { eventually } from "./eventually.ts";
-import { centrifuge } from "./gateway-process.ts";
+import { centrifuge, type ClientOptions } from "./gateway-process.ts";
 
-/** The npm client, with everything that it told its user. */
+/**
+ * The npm client, with everything that it told its user. Payloads go in and come out as JSON has them,
+ * of whatever kind the client is.
+ */
 export class NpmClient {
   readonly client: Centrifuge;
+  readonly kind: ClientKind;
   /** In order, each with its code where it has one: `connecting 0`, `connected`, `disconnected 3500`. */
   readonly events: string[] = [];
   /** What came on subscriptions of the server, by channel. */
@@ -19,7 +28,8 @@ export class NpmClient {
   /** The id that the gateway gave it. */
   id = "";
 
-  constructor(port: number, options: Partial<Options> = {}) {
+  constructor(port: number, options: Partial<ClientOptions> = {}) {
+    this.kind = options.kind ?? clientKinds.jsonWebsocket;
     this.client = centrifuge(port, options);
     this.client.on("connecting", ({ code }) => this.events.push(`connecting ${code}`));
     this.client.on("connected", ({ client }) => {
@@ -37,18 +47,49 @@ export class NpmClient {
     this.client.on("leave", ({ channel, info }) => {
       this.events.push(`leave ${channel} ${info.user}`);
     });
-    this.client.on("publication", (publication) => {
+    this.client.on("publication", (context) => {
+      const publication = decoded(context);
       this.publications.push(publication);
       this.events.push(`publication ${publication.channel} ${textOf(publication)}`);
     });
   }
 
   /** Connects and waits for it. */
-  static async connect(port: number, options: Partial<Options> = {}): Promise<NpmClient> {
+  static async connect(port: number, options: Partial<ClientOptions> = {}): Promise<NpmClient> {
     const client = new NpmClient(port, options);
     client.client.connect();
     await client.happens("connected");
     return client;
+  }
+
+  /** What happened to the connection itself, of which channels are no part. */
+  get connection(): readonly string[] {
+    return this.events.filter((event) => /^(connect|disconnect|error)/.test(event));
+  }
+
+  async publish(channel: string, value: unknown): Promise<void> {
+    await this.client.publish(channel, encodeData(this.kind, value));
+  }
+
+  async history(channel: string, options: HistoryOptions = {}): Promise<HistoryResult> {
+    const { publications, ...position } = await this.client.history(channel, options);
+    return { publications: publications.map(decoded), ...position };
+  }
+
+  async presence(channel: string): Promise<PresenceResult> {
+    const { clients } = await this.client.presence(channel);
+    const entries = Object.entries(clients);
+    return { clients: Object.fromEntries(entries.map(([id, info]) => [id, decodedInfo(info)])) };
+  }
+
+  async presenceStats(channel: string): Promise<PresenceStatsResult> {
+    return this.client.presenceStats(channel);
+  }
+
+  /** Calls a method of the server; what it answered. */
+  async rpc(method: string, value: unknown): Promise<unknown> {
+    const answer = await this.client.rpc(method, encodeData(this.kind, value));
+    return decodeData(answer.data);
   }
 
   /** Waits until an event has happened so many times. */
@@ -93,6 +134,8 @@ export class NpmSubscription {
   /** In order: `subscribing 0`, `subscribed`, `publication 1 "text"`, `join user`, `unsubscribed 103`. */
   readonly events: string[] = [];
   readonly publications: PublicationContext[] = [];
+  /** Their payloads as they came: in protobuf, bytes. */
+  readonly payloads: unknown[] = [];
   /** Each time that it was subscribed. */
   readonly contexts: SubscribedContext[] = [];
 
@@ -107,8 +150,10 @@ export class NpmSubscription {
     subscription.on("error", ({ type, error }) => this.events.push(`error ${type} ${error.code}`));
     subscription.on("join", ({ info }) => this.events.push(`join ${info.user}`));
     subscription.on("leave", ({ info }) => this.events.push(`leave ${info.user}`));
-    subscription.on("publication", (publication) => {
+    subscription.on("publication", (context) => {
+      const publication = decoded(context);
       this.publications.push(publication);
+      this.payloads.push(context.data);
       this.events.push(`publication ${textOf(publication)}`);
     });
   }
@@ -137,6 +182,23 @@ export class NpmSubscription {
     if (position === undefined) throw new Error(`${this.channel} has no position`);
     return position;
   }
+}
+
+function decoded({ data, info, ...rest }: PublicationContext): PublicationContext {
+  const decodedData = decodeData(data);
+  return { ...rest, data: decodedData, ...(info === undefined ? {} : { info: decodedInfo(info) }) };
+}
+
+/** In protobuf, what is not there is a payload without bytes. */
+function decodedInfo({ client, user, connInfo, chanInfo }: ClientInfo): ClientInfo {
+  const isThere = (info: unknown): boolean =>
+    info !== undefined && !(info instanceof Uint8Array && info.length === 0);
+  return {
+    client,
+    user,
+    ...(isThere(connInfo) ? { connInfo: decodeData(connInfo) } : {}),
+    ...(isThere(chanInfo) ? { chanInfo: decodeData(chanInfo) } : {}),
+  };
 }
 
 function recoveryText(context: { wasRecovering: boolean; recovered: boolean }): string {
