@@ -1,0 +1,139 @@
+import { compareDecimals, parseDecimal } from "./decimal.ts";
+import type { Tags } from "./tags.ts";
+
+/** A part of a filter as a client writes it; what is absent is empty. */
+export interface FilterNode {
+  /** `and`, `or`, `not`; empty: a comparison. */
+  readonly op: string;
+  readonly key: string;
+  readonly cmp: string;
+  readonly val: string;
+  readonly vals: readonly string[];
+  readonly nodes: readonly FilterNode[];
+}
+
+/** Which publications a subscriber wants. */
+export interface TagsFilter {
+  /** Filters with equal keys accept the same. */
+  readonly key: string;
+  readonly accepts: (tags: Tags | undefined) => boolean;
+}
+
+/** Every publication is compared with every filter of its channel that differs from the others. */
+const limits = { depth: 32, nodes: 128, values: 512, characters: 8_192 } as const;
+
+const noTags = Object.freeze(Object.create(null)) as Tags;
+
+/** Thrown in here only. */
+class Invalid extends Error {}
+
+/** The filter that a client describes; a text says why it describes none. */
+export function compileFilter(root: FilterNode): TagsFilter | string {
+  try {
+    measure(root);
+    const { test, form } = compile(root);
+    return { key: JSON.stringify(form), accepts: (tags) => test(tags ?? noTags) };
+  } catch (error) {
+    if (error instanceof Invalid) return error.message;
+    throw error;
+  }
+}
+
+type Test = (tags: Tags) => boolean;
+
+/** What a node does, and what it is made of: equal forms do the same. */
+interface Compiled {
+  readonly test: Test;
+  readonly form: readonly unknown[];
+}
+
+/** @throws Invalid when it is too large */
+function measure(root: FilterNode): void {
+  let [nodes, values, characters] = [0, 0, 0];
+  const visit = ({ key, val, vals, nodes: children }: FilterNode, depth: number): void => {
+    nodes += 1;
+    values += vals.length;
+    characters += key.length + val.length;
+    for (const value of vals) characters += value.length;
+    if (depth > limits.depth) throw new Invalid("the filter is nested too deeply");
+    if (nodes > limits.nodes || values > limits.values || characters > limits.characters) {
+      throw new Invalid("the filter is too large");
+    }
+    for (const child of children) visit(child, depth + 1);
+  };
+  visit(root, 1);
+}
+
+function compile(node: FilterNode): Compiled {
+  const { op, nodes } = node;
+  if (op === "") return compileComparison(node);
+  if (op !== "and" && op !== "or" && op !== "not")
+    throw new Invalid("the filter has an unknown op");
+  if (nodes.length === 0) throw new Invalid(`${op} needs nodes`);
+  if (op === "not" && nodes.length !== 1) throw new Invalid("not needs exactly one node");
+  const children = nodes.map(compile);
+  const tests = children.map(({ test }) => test);
+  const form = [op, ...children.map(({ form: each }) => each)];
+  if (op === "and") return { form, test: (tags) => tests.every((test) => test(tags)) };
+  if (op === "or") return { form, test: (tags) => tests.some((test) => test(tags)) };
+  return { form, test: (tags) => !tests.some((test) => test(tags)) };
+}
+
+function compileComparison({ key, cmp, val, vals }: FilterNode): Compiled {
+  if (cmp === "ex" || cmp === "nex") {
+    if (val !== "" || vals.length > 0) throw new Invalid(`${cmp} takes neither val nor vals`);
+    const wanted = cmp === "ex";
+    return { form: [cmp, key], test: (tags) => (tags[key] !== undefined) === wanted };
+  }
+  if (key === "") throw new Invalid("a comparison needs a key");
+  if (cmp === "in" || cmp === "nin") {
+    if (val !== "") throw new Invalid(`${cmp} takes vals and no val`);
+    if (vals.length === 0) throw new Invalid(`${cmp} needs vals`);
+    const set = new Set(vals);
+    const wanted = cmp === "in";
+    // A tag that is not there is compared as an empty one.
+    const test: Test = (tags) => set.has(tags[key] ?? "") === wanted;
+    return { form: [cmp, key, [...set].sort()], test };
+  }
+  const test = comparisonWith(cmp, key, val);
+  if (test === undefined) throw new Invalid("the filter has an unknown cmp");
+  if (val === "") throw new Invalid(`${cmp} needs val`);
+  if (vals.length > 0) throw new Invalid(`${cmp} takes val and no vals`);
+  return { form: [cmp, key, val], test };
+}
+
+function comparisonWith(cmp: string, key: string, val: string): Test | undefined {
+  switch (cmp) {
+    case "eq":
+      return (tags) => tags[key] === val;
+    case "neq":
+      return (tags) => tags[key] !== val;
+    case "sw":
+      return (tags) => tags[key]?.startsWith(val) === true;
+    case "ew":
+      return (tags) => tags[key]?.endsWith(val) === true;
+    case "ct":
+      return (tags) => tags[key]?.includes(val) === true;
+    case "gt":
+      return comparedBy(key, val, (order) => order > 0);
+    case "gte":
+      return comparedBy(key, val, (order) => order >= 0);
+    case "lt":
+      return comparedBy(key, val, (order) => order < 0);
+    case "lte":
+      return comparedBy(key, val, (order) => order <= 0);
+    default:
+      return undefined;
+  }
+}
+
+/** What is no number is neither more nor less than one. */
+function comparedBy(key: string, val: string, holds: (order: number) => boolean): Test {
+  const bound = parseDecimal(val);
+  if (bound === undefined) return () => false;
+  return (tags) => {
+    const text = tags[key];
+    const number = text === undefined ? undefined : parseDecimal(text);
+    return number !== undefined && holds(compareDecimals(number, bound));
+  };
+}
