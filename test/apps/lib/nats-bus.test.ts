@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { connect as connectSocket } from "node:net";
 import { describe, it } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { connect } from "nats";
 import { createUser } from "nkeys.js";
 import { BusError } from "../../../apps/lib/bus.ts";
@@ -273,8 +274,9 @@ describe("the NATS bus", () => {
         asking.bus.request("question", bytes(`${name} ${n}`), { withinMs: 20_000 }),
       );
     const during = ask("before");
-    await asking.bus.flush();
-    // The server has them, and has sent each to one of the two.
+    await setTimeout(1);
+    // The server has them, and has sent each to one of the two, which had no turn to read it.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
     await subscriptions[0]?.drain();
     await Promise.all(during);
     const after = await Promise.all(ask("after"));
