@@ -9,6 +9,8 @@ export type Fate = "arrives" | "its answer is lost" | "is lost";
 export class Gate implements AsyncDisposable {
   /** Asked about each piece that a client sends. */
   fate: (sent: Buffer) => Fate = () => "arrives";
+  /** What is done before a piece that a client sent goes on, for the pieces that it names. */
+  before: (sent: Buffer) => Promise<void> | undefined = () => undefined;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #target: { readonly host: string; readonly port: number };
@@ -85,7 +87,16 @@ export class Gate implements AsyncDisposable {
         if (from === client && fate === "arrives") fate = this.fate(chunk);
         if (fate === "is lost" || (from === server && fate !== "arrives")) return;
         const pass = (): void => void to.write(chunk);
-        if (this.#delayMs === 0) pass();
+        const done = from === client ? this.before(chunk) : undefined;
+        if (done !== undefined) {
+          from.pause();
+          const go = (): void => {
+            pass();
+            from.resume();
+          };
+          // Whoever waits for it hears of its failure; the connection is not there any more then.
+          void done.then(go, () => from.destroy());
+        } else if (this.#delayMs === 0) pass();
         // Timers of one length end in the order in which they began.
         else setTimeout(pass, this.#delayMs);
       });

@@ -71,8 +71,6 @@ interface Kind {
   readonly emulator: "datastore" | "firestore" | undefined;
   /** How many may get in each other's way; where they wait for locks, that costs 2 s each time. */
   readonly rivals: number;
-  /** Keys of M that a snapshot has to get right while others write. */
-  readonly snapshotKeys: number;
   /** Keys of a large patch. */
   readonly manyKeys: number;
 }
@@ -80,21 +78,20 @@ interface Kind {
 const kinds: readonly Kind[] = [
   {
     name: "in memory",
-    ...{ emulator: undefined, rivals: 4, snapshotKeys: 400, manyKeys: 5_000 },
+    ...{ emulator: undefined, rivals: 4, manyKeys: 5_000 },
   },
   {
     name: "in Datastore, by its own emulator",
-    // It answers queries in pieces of 300. Each piece takes as long as all before it together, and a
-    // transaction's second piece has what was committed after its first.
-    ...{ emulator: "datastore", rivals: 4, snapshotKeys: 299, manyKeys: 1_000 },
+    // It answers queries in pieces of 300, each of which takes as long as all before it together.
+    ...{ emulator: "datastore", rivals: 4, manyKeys: 1_000 },
   },
   {
     name: "in Datastore, by the emulator with locks",
-    ...{ emulator: "firestore", rivals: 2, snapshotKeys: 400, manyKeys: 5_000 },
+    ...{ emulator: "firestore", rivals: 2, manyKeys: 5_000 },
   },
 ];
 
-for (const { name, emulator, rivals, snapshotKeys, manyKeys } of kinds) {
+for (const { name, emulator, rivals, manyKeys } of kinds) {
   describe(
     `the store ${name}`,
     {
@@ -112,13 +109,13 @@ for (const { name, emulator, rivals, snapshotKeys, manyKeys } of kinds) {
       });
 
       /** A store with nothing in it, or another process's view of one. */
-      function open(like?: { store: Store; namespace: string }) {
+      function open(like?: { store?: Store; namespace: string; host?: string }) {
         const namespace = like?.namespace ?? `n${randomUUID().slice(0, 8)}`;
         const store =
           running === undefined
             ? new MemoryStore(like?.store instanceof MemoryStore ? { like: like.store } : {})
             : new DatastoreStore({
-                ...{ project: "p", namespace, emulator: running.host },
+                ...{ project: "p", namespace, emulator: like?.host ?? running.host },
                 // Long enough that no machine is so slow.
                 ...{ callMs: 60_000, renewMs: 60_000 },
               });
@@ -380,34 +377,41 @@ for (const { name, emulator, rivals, snapshotKeys, manyKeys } of kinds) {
         assert.equal((await first.store.head()).rev, 2);
       });
 
-      it("reads a snapshot of one moment while others write", async () => {
-        const first = open();
-        const writer = open(first).store;
-        const keys = Array.from({ length: snapshotKeys }, (_, index) => `k${index}`);
-        const write = (value: number): Promise<CommitResult> =>
-          commit(writer, writing(Object.fromEntries(keys.map((key) => [key, value]))));
-        await write(1);
-        const stopping = new AbortController();
-        const writes = (async () => {
-          for (let next = 2; !stopping.signal.aborted; next += 1) {
-            await write(next);
-            await setTimeout(0);
-          }
-        })();
-        try {
-          for (let round = 0; round < 5; round += 1) {
-            const { rev: at, entries } = await persist(
-              () => first.store.snapshot(),
-              ["contention", "unavailable"],
-            );
+      // Whole commits come between its requests. Those that are under way at the same time would only
+      // show how a database keeps them whole, and the emulator with locks does not: it applies a commit
+      // entity by entity, and a transaction that only reads waits for no lock. One in three of its
+      // answers then has something older than a commit whose time is before the answer's own.
+      if (emulator !== undefined) {
+        for (const [requests, named] of [
+          ["its first request", ["MHead"]],
+          ["its second request", ["MEntry"]],
+          ["both of its requests", ["MHead", "MEntry"]],
+        ] as const) {
+          it(`reads a snapshot of one moment while others write before ${requests}`, async () => {
+            const { store: writer, namespace } = open();
+            const keys = Array.from({ length: 20 }, (_, index) => `k${index}`);
+            let written = 0;
+            const write = async (): Promise<void> => {
+              written += 1;
+              await commit(writer, writing(Object.fromEntries(keys.map((key) => [key, written]))));
+            };
+            await write();
+            await using gate = await Gate.to(running?.host ?? "");
+            const { store: reader } = open({ namespace, host: gate.host });
+            const left = new Set<string>(named);
+            gate.before = (sent) => {
+              // Once each: its own emulator refuses to read on, and the next try has to be left alone.
+              const kind = named.find((each) => left.has(each) && sent.includes(each));
+              return kind !== undefined && left.delete(kind) ? write() : undefined;
+            };
+            const { rev: at, entries } = await persist(() => reader.snapshot(), ["unavailable"]);
+            await reader.close();
+            assert.equal(written, 1 + named.length);
             assert.deepEqual(new Set(entries.values()), new Set([String(at)]));
-            assert.equal(entries.size, snapshotKeys);
-          }
-        } finally {
-          stopping.abort();
-          await writes;
+            assert.equal(entries.size, keys.length);
+          });
         }
-      });
+      }
 
       it("takes and gives back as much as a patch may be", async () => {
         const { store } = open();
