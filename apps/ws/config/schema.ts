@@ -243,9 +243,13 @@ const channelShape = {
   force_recovery_mode: oneOf(["", "stream", "cache"])
     .transform((mode) => (mode === "" ? "stream" : mode))
     .prefault(""),
-  allowed_delta_types: refused(notYet, null, []),
-  delta_publish: refused(notYet, false),
-  allow_tags_filter: refused(notYet, false),
+  allowed_delta_types: z
+    .array(oneOf(["fossil"]), { error: 'a list of "fossil", or null' })
+    .nullable()
+    .default(null)
+    .transform((types) => types ?? []),
+  delta_publish: off,
+  allow_tags_filter: off,
   allow_subscribe_for_client: off,
   allow_subscribe_for_anonymous: off,
   allow_publish_for_client: off,
@@ -288,13 +292,7 @@ function checkChannel(value: Channel, context: z.core.$RefinementCtx): void {
 }
 
 /** Without the options that are only known to be refused. */
-function channelOptions<T extends Channel>({
-  allowed_delta_types: _types,
-  delta_publish: _publish,
-  allow_tags_filter: _filter,
-  publication_data_format: _format,
-  ...options
-}: T) {
+function channelOptions<T extends Channel>({ publication_data_format: _format, ...options }: T) {
   return options;
 }
 

@@ -19,6 +19,12 @@ export interface ChannelOptions {
   readonly allow_recovery: boolean;
   /** `cache`: a recovering client gets the latest publication only. */
   readonly force_recovery_mode: "stream" | "cache";
+  /** What a subscriber may have instead of whole payloads. */
+  readonly allowed_delta_types: readonly "fossil"[];
+  /** Publications go out as deltas to those who have asked, and not only those that say so themselves. */
+  readonly delta_publish: boolean;
+  /** Subscribers may ask for publications with certain tags only. */
+  readonly allow_tags_filter: boolean;
   readonly allow_subscribe_for_client: boolean;
   readonly allow_subscribe_for_anonymous: boolean;
   readonly allow_publish_for_client: boolean;

@@ -293,21 +293,48 @@ describe("wrong options", () => {
     ]);
   });
 
+  it("of deltas and filters are per namespace, and off where they are not named", () => {
+    const { channel } = decodeConfig({
+      channel: {
+        namespaces: [
+          { name: "scores", allowed_delta_types: ["fossil"], delta_publish: true },
+          { name: "news", allowed_delta_types: null, allow_tags_filter: true },
+        ],
+      },
+    });
+    const of = [channel.without_namespace, ...channel.namespaces].map(
+      ({ allowed_delta_types: types, delta_publish, allow_tags_filter: filter }) => [
+        ...types,
+        delta_publish,
+        filter,
+      ],
+    );
+    assert.deepEqual(of, [
+      [false, false],
+      ["fossil", true, false],
+      [false, true],
+    ]);
+    assert.deepEqual(
+      problemsOf({
+        channel: { without_namespace: { allowed_delta_types: ["bsdiff"], delta_publish: "yes" } },
+      }),
+      [
+        'channel.without_namespace.allowed_delta_types[0]: "bsdiff"; allowed: "fossil"',
+        'channel.without_namespace.delta_publish: "yes"; allowed: true or false',
+      ],
+    );
+  });
+
   it("of what there is not yet are refused once they switch it on", () => {
-    const channel = { allowed_delta_types: ["fossil"], delta_publish: true };
     assert.deepEqual(
       problemsOf({
         sse: { enabled: true },
         http_stream: { enabled: true },
         channel: {
-          without_namespace: { allow_tags_filter: true },
-          namespaces: [{ name: "chat", ...channel, publication_data_format: "json" }],
+          namespaces: [{ name: "chat", publication_data_format: "json" }],
         },
       }),
       [
-        "channel.without_namespace.allow_tags_filter: is not supported yet",
-        "channel.namespaces[0].allowed_delta_types: is not supported yet",
-        "channel.namespaces[0].delta_publish: is not supported yet",
         "channel.namespaces[0].publication_data_format: is not supported yet: a publication may be anything",
         "http_stream.enabled: is not supported yet",
         "sse.enabled: is not supported yet",
