@@ -1,3 +1,5 @@
+import type { Encoded } from "./protocol/messages.ts";
+
 /** A publication on its way to subscribers, or in a channel's history. */
 export class ChannelMessage {
   /** The payload, as it was published. */
@@ -6,8 +8,9 @@ export class ChannelMessage {
   readonly offset: number | undefined;
   /** Who published it, as JSON; undefined when it was no client. */
   readonly info: string | undefined;
-  /** What the first encoder made of it, for the others. */
-  encoded: string | undefined;
+  /** What the first encoder of each kind made of it, for the others. */
+  json: Encoded | undefined;
+  protobuf: Encoded | undefined;
 
   constructor(
     data: Uint8Array,

@@ -1,4 +1,4 @@
-import type { Closing } from "./transport/peer.ts";
+import type { Closing } from "./transport/link.ts";
 import type { Closable } from "./waves.ts";
 
 /** What can be asked to end, with a reason that its peer sees. */

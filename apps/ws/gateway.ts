@@ -27,6 +27,7 @@ import { admitRaw } from "./raw/admission.ts";
 import { closings } from "./raw/close-codes.ts";
 import { type RawAdmission, RawEndpoint, type RawEndpointLimits } from "./raw/endpoint.ts";
 import type { Shared } from "./shared.ts";
+import { websocketJson } from "./transport/wire.ts";
 import { readUpgrade, type Refusal, refuseUpgrade, type Wanted } from "./upgrade.ts";
 import { closeInWaves } from "./waves.ts";
 
@@ -46,8 +47,11 @@ export interface GatewayLimits extends RawEndpointLimits, BrokerLimits {
   readonly subscribeMs: number;
   /** How long NATS may take to confirm a client's publication. */
   readonly publishMs: number;
-  /** Of publications in one answer; who missed more has not recovered, and a longer history is cut. */
-  readonly maxAnswerCharacters: number;
+  /**
+   * Of publications in one answer, in characters of JSON or bytes; who missed more has not recovered, and
+   * a longer history is cut.
+   */
+  readonly maxAnswerSize: number;
   /** How long NATS may be away before everybody is told to reconnect. */
   readonly brokerGraceMs: number;
 }
@@ -65,7 +69,7 @@ export function limitsOf({ client, websocket }: GatewayConfig): GatewayLimits {
     // A client waits for 5 s, then it connects anew.
     subscribeMs: 4_000,
     publishMs: 4_000,
-    maxAnswerCharacters: 16_777_216,
+    maxAnswerSize: 16_777_216,
     pingIntervalMs: client.ping_interval,
     maxAgeMs: client.max_connection_age === 0 ? Infinity : client.max_connection_age,
     brokerGraceMs: 10_000,
@@ -306,7 +310,11 @@ export class Gateway {
       socket.off("error", ignore);
       this.#protocolWebsockets.handleUpgrade(request, socket, head, (websocket) => {
         this.#metrics.opened("websocket");
-        this.#protocol.open(websocket, socket, { headers: request.headers, query });
+        this.#protocol.openWebsocket(websocket, socket, {
+          wire: websocketJson,
+          headers: request.headers,
+          query,
+        });
       });
       return;
     }

@@ -20,14 +20,16 @@ export interface Source<T, S extends BusSubscription = BusSubscription> {
 
 /** How messages become bytes for one kind of subscriber. */
 export interface Encoding<T> {
-  /** Asked once for each topic. */
-  encoderFor(topic: string): (message: T) => Buffer;
+  /** Subscribers with equal keys get the same bytes. */
+  readonly key: string;
+  /** Asked once for each topic and key. The encoder makes nothing of what is not for such subscribers. */
+  encoderFor(topic: string): (message: T) => Buffer | undefined;
 }
 
 /** The subscribers of a topic who get the same bytes. */
 interface Lane<T> {
-  readonly encoding: Encoding<T>;
-  readonly encode: (message: T) => Buffer;
+  readonly key: string;
+  readonly encode: (message: T) => Buffer | undefined;
   readonly subscribers: Set<Subscriber>;
   /** What has arrived in this turn and is not handed out yet, encoded. */
   readonly batch: Buffer[];
@@ -126,7 +128,9 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
   }
 
   #take(lane: Lane<T>, message: T): void {
-    lane.batch.push(lane.encode(message));
+    const bytes = lane.encode(message);
+    if (bytes === undefined) return;
+    lane.batch.push(bytes);
     if (lane.batch.length > 1) return;
     this.#dirty.push(lane);
     if (this.#dirty.length === 1) {
@@ -157,10 +161,10 @@ function attach<T>(
   subscriber: Subscriber,
   encoding: Encoding<T>,
 ): void {
-  let lane = lanes.find((each) => each.encoding === encoding);
+  let lane = lanes.find((each) => each.key === encoding.key);
   if (lane === undefined) {
     const encode = encoding.encoderFor(topic);
-    lane = { encoding, encode, subscribers: new Set(), batch: [] };
+    lane = { key: encoding.key, encode, subscribers: new Set(), batch: [] };
     lanes.push(lane);
   }
   lane.subscribers.add(subscriber);

@@ -1,5 +1,3 @@
-import type { Duplex } from "node:stream";
-import type { WebSocket } from "ws";
 import { BusError } from "../../lib/bus.ts";
 import { within } from "../../lib/within.ts";
 import type { ChannelSubscription } from "../broker.ts";
@@ -17,13 +15,12 @@ import type {
   SubscribeEffect,
   SubscribeOutcome,
 } from "../protocol/effects.ts";
-import { decodeFrame, encodePush, encodeReply } from "../protocol/json/codec.ts";
-import type { ClientInfo, PublicationText } from "../protocol/messages.ts";
+import type { ClientInfo, Encoded } from "../protocol/messages.ts";
 import type { Session } from "../protocol/session.ts";
-import { textFrameOf } from "../transport/frame.ts";
-import { type Closing, Peer } from "../transport/peer.ts";
+import type { Closing, Link, OpenLink } from "../transport/link.ts";
+import type { Wire } from "../transport/wire.ts";
 import { AnswerTurns } from "./answer-turns.ts";
-import { eventEncoding, publicationEncoding, publicationText, publisherText } from "./encodings.ts";
+import { eventEncoding, publicationEncoding, publicationOf, publisherText } from "./encodings.ts";
 import type { Gate } from "./endpoint.ts";
 import { type HistoryRequest, selectHistory } from "./select-history.ts";
 
@@ -44,11 +41,9 @@ interface Subscription {
 /** Beyond this, frames of one turn do not wait for its end, and large answers wait for the peer to read. */
 const roomBytes = 65_536;
 
-const pingFrame = textFrameOf("{}");
-
 export interface ConnectionOptions {
-  readonly websocket: WebSocket;
-  readonly socket: Duplex;
+  readonly wire: Wire;
+  readonly openLink: OpenLink;
   readonly session: Session;
   readonly gate: Gate;
   /** Whether it is asked for signs of life by frames of the websocket. */
@@ -58,13 +53,14 @@ export interface ConnectionOptions {
 }
 
 /**
- * One client of the protocol: carries the session's effects out on its websocket, the hub and the broker,
+ * One client of the protocol: carries the session's effects out on its link, the hub and the broker,
  * and tells the session what came of them.
  */
 export class Connection implements Subscriber, Sender, Timed, Pinged {
   readonly session: Session;
   readonly #gate: Gate;
-  readonly #peer: Peer;
+  readonly #wire: Wire;
+  readonly #link: Link;
   readonly #endAt: number | undefined;
   readonly #subscriptions = new Map<string, Subscription>();
   /** Tasks of subscriptions that are under way, by channel. */
@@ -78,19 +74,21 @@ export class Connection implements Subscriber, Sender, Timed, Pinged {
   /** Whether the peer has answered the last ping of websocket frames. */
   #answered = true;
   /** What recovered publications add to the connect reply. */
-  #recoveredCharacters = 0;
+  #recoveredSize = 0;
   /** What was published on server-side subscriptions before the connect reply. */
   #held: Uint8Array[] | undefined = [];
   #heldBytes = 0;
   #ended = false;
 
-  constructor({ websocket, socket, session, gate, endAt, framePings }: ConnectionOptions) {
+  constructor({ wire, openLink, session, gate, endAt, framePings }: ConnectionOptions) {
     this.session = session;
     this.#gate = gate;
+    this.#wire = wire;
     this.#endAt = endAt;
-    this.#peer = new Peer({ websocket, socket }, gate.shared.budget, gate.limits, disconnects, {
-      onMessage: (data, isBinary) => {
-        this.#take(data, isBinary);
+    this.#link = openLink({
+      onMessage: (bytes, isBinary) => {
+        if (isBinary === wire.isBinary) this.take(bytes);
+        else this.#input({ kind: "malformed", reason: "text and binary frames are mixed up" });
       },
       ...(framePings && {
         onPong: () => {
@@ -140,7 +138,7 @@ export class Connection implements Subscriber, Sender, Timed, Pinged {
       return;
     }
     this.#answered = false;
-    this.#peer.ping();
+    this.#link.ping?.();
   }
 
   lost(channel: string): void {
@@ -154,25 +152,22 @@ export class Connection implements Subscriber, Sender, Timed, Pinged {
     const bytes = pending.length === 1 ? first : Buffer.concat(pending);
     pending.length = 0;
     this.#pendingBytes = 0;
-    this.#peer.write(bytes);
+    this.#link.write(bytes);
     this.#turns?.check();
   }
 
   /** Sends what is pending, says goodbye, and cuts the socket when the peer does not answer in time. */
   close(closing: Closing, graceMs?: number): void {
     this.flush();
-    this.#peer.close(closing, graceMs);
+    this.#link.close(closing, graceMs);
     // A peer may take its time to answer; others are to see at once that it has gone.
     this.#release();
   }
 
-  #take(data: Buffer, isBinary: boolean): void {
-    if (isBinary) {
-      this.#input({ kind: "malformed", reason: "binary frames are not JSON" });
-      return;
-    }
-    for (const input of decodeFrame(data.toString("utf8"))) {
-      if (this.#peer.closing !== undefined) return;
+  /** Commands and pongs, as they came in one message. */
+  take(bytes: Uint8Array): void {
+    for (const input of this.#wire.codec.decode(bytes)) {
+      if (this.#link.closing !== undefined) return;
       if (input.kind === "command") this.#gate.metrics.command(input.command.method);
       this.#input(input);
     }
@@ -180,7 +175,7 @@ export class Connection implements Subscriber, Sender, Timed, Pinged {
 
   /** True once nothing more is to be said to the peer. */
   get #isOver(): boolean {
-    return this.#ended || this.#peer.closing !== undefined;
+    return this.#ended || this.#link.closing !== undefined;
   }
 
   #input(input: Input): void {
@@ -203,7 +198,7 @@ export class Connection implements Subscriber, Sender, Timed, Pinged {
 
   get #answerTurns(): AnswerTurns {
     this.#turns ??= new AnswerTurns(
-      () => this.#pendingBytes + this.#peer.backlogBytes <= roomBytes,
+      () => this.#pendingBytes + this.#link.backlogBytes <= roomBytes,
     );
     return this.#turns;
   }
@@ -214,21 +209,21 @@ export class Connection implements Subscriber, Sender, Timed, Pinged {
     throw new BusError("unavailable", "the peer did not read the answers before this one in time");
   }
 
-  #send(text: string): void {
-    this.#enqueue(textFrameOf(text));
+  #send(message: Encoded): void {
+    this.#enqueue(this.#wire.frame(message));
   }
 
   #carryOut(effect: Effect): void {
     switch (effect.kind) {
       case "reply":
         if ("error" in effect.reply) this.#gate.metrics.error(effect.reply.error.code);
-        this.#send(encodeReply(effect.reply));
+        this.#send(this.#wire.codec.reply(effect.reply));
         return;
       case "push":
-        this.#send(encodePush(effect.push));
+        this.#send(this.#wire.codec.push(effect.push));
         return;
       case "ping":
-        this.#enqueue(pingFrame);
+        this.#send(this.#wire.codec.ping);
         return;
       case "close":
         this.close(effect);
@@ -334,8 +329,8 @@ export class Connection implements Subscriber, Sender, Timed, Pinged {
     }
     this.#subscribed(channel);
     this.#gate.metrics.subscribeSeconds.observe((performance.now() - startedAt) / 1_000);
-    publications.attach(this, publicationEncoding);
-    eventShare?.attach(this, eventEncoding);
+    publications.attach(this, publicationEncoding(this.#wire));
+    eventShare?.attach(this, eventEncoding(this.#wire));
     const { presence, announce } = effect;
     this.#subscriptions.set(channel, {
       publications,
@@ -368,26 +363,26 @@ export class Connection implements Subscriber, Sender, Timed, Pinged {
     if (snapshot === undefined) return undefined;
     const { position, recovery } = snapshot;
     if (recovery === undefined) return { ok: true, position };
-    const texts = this.#within(recovery.messages, this.#recoveredCharacters);
-    const recovered = recovery.recovered && texts.length === recovery.messages.length;
-    const publications = recovered ? texts : [];
+    const missed = this.#within(recovery.messages, this.#recoveredSize);
+    const recovered = recovery.recovered && missed.length === recovery.messages.length;
+    const publications = recovered ? missed : [];
     // Those of the connect reply leave together, the others one by one.
-    if (!this.session.connected) this.#recoveredCharacters += lengthOf(publications);
+    if (!this.session.connected) this.#recoveredSize += sizeOf(publications);
     this.#gate.metrics.recovery(recovered);
     return { ok: true, position, recovery: { recovered, publications } };
   }
 
   /** As many publications, from the first on, as one answer may have. */
-  #within(messages: readonly ChannelMessage[], characters: number): PublicationText[] {
-    const texts: PublicationText[] = [];
-    let sum = characters;
+  #within(messages: readonly ChannelMessage[], size: number): Encoded[] {
+    const publications: Encoded[] = [];
+    let sum = size;
     for (const message of messages) {
-      const text = publicationText(message);
-      sum += text.length;
-      if (sum > this.#gate.limits.maxAnswerCharacters) break;
-      texts.push(text);
+      const publication = publicationOf(this.#wire.codec, message);
+      sum += publication.length;
+      if (sum > this.#gate.limits.maxAnswerSize) break;
+      publications.push(publication);
     }
-    return texts;
+    return publications;
   }
 
   #isUnderWay(channel: string, task: number): boolean {
@@ -421,7 +416,7 @@ export class Connection implements Subscriber, Sender, Timed, Pinged {
     info,
   }: Extract<Effect, { kind: "publish" }>): Promise<void> {
     try {
-      await this.#gate.shared.broker.publishFor(channel, Buffer.from(data), {
+      await this.#gate.shared.broker.publishFor(channel, data, {
         info: publisherText(info),
         withinMs: this.#gate.limits.publishMs,
       });
@@ -514,6 +509,6 @@ async function until(promise: Promise<void> | undefined, deadline: number): Prom
   await within(promise, deadline - performance.now(), late);
 }
 
-function lengthOf(texts: readonly string[]): number {
-  return texts.reduce((sum, { length }) => sum + length, 0);
+function sizeOf(publications: readonly Encoded[]): number {
+  return publications.reduce((sum, { length }) => sum + length, 0);
 }

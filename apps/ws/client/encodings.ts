@@ -2,14 +2,9 @@ import type { ChannelMessage } from "../channel-message.ts";
 import type { Encoding } from "../hub.ts";
 import { type ClientInfo, decodeClientInfo, parseJson } from "../presence/client-info.ts";
 import type { JoinLeaveEvent } from "../presence/join-leave.ts";
-import {
-  encodePublication,
-  encodePush,
-  publicationData,
-  publicationPushAround,
-} from "../protocol/json/codec.ts";
-import type { PublicationText } from "../protocol/messages.ts";
-import { textFrameOf } from "../transport/frame.ts";
+import type { Codec } from "../protocol/codec.ts";
+import type { Encoded } from "../protocol/messages.ts";
+import type { Wire } from "../transport/wire.ts";
 
 /** Who publishes, as a header of the message says it: what is JSON in it stays text. */
 export function publisherText({ user, client, conn_info, chan_info }: ClientInfo): string {
@@ -17,35 +12,46 @@ export function publisherText({ user, client, conn_info, chan_info }: ClientInfo
 }
 
 /**
- * A publication's JSON, which goes into pushes, recoveries and histories alike. It is made once, however
- * many get it.
+ * A publication as it goes into pushes, recoveries and histories alike. It is made once for each codec,
+ * however many get it.
  */
-export function publicationText(message: ChannelMessage): PublicationText {
-  if (message.encoded !== undefined) return message.encoded;
+export function publicationOf(codec: Codec, message: ChannelMessage): Encoded {
+  return (message[codec.name] ??= encode(codec, message));
+}
+
+function encode(codec: Codec, message: ChannelMessage): Encoded {
   const { data, offset } = message;
   // Whoever may publish on NATS may write any header; what is no client is left out.
   const info =
     message.info === undefined ? undefined : decodeClientInfo(parseJson(Buffer.from(message.info)));
-  message.encoded = encodePublication({
-    data: publicationData(data),
+  return codec.publication({
+    data,
     ...(offset === undefined ? {} : { offset }),
     ...(info === undefined ? {} : { info }),
   });
-  return message.encoded;
 }
 
-export const publicationEncoding: Encoding<ChannelMessage> = {
-  encoderFor: (channel) => {
-    const [before, after] = publicationPushAround(channel);
-    return (message) => textFrameOf(before + publicationText(message) + after);
-  },
-};
-
-export const eventEncoding: Encoding<JoinLeaveEvent> = {
-  encoderFor:
-    (channel) =>
-    ({ type, info }) => {
-      const push = type === "join" ? { channel, join: { info } } : { channel, leave: { info } };
-      return textFrameOf(encodePush(push));
+/** Publications for the clients of a wire. */
+export function publicationEncoding(wire: Wire): Encoding<ChannelMessage> {
+  const { codec } = wire;
+  return {
+    key: wire.name,
+    encoderFor: (channel) => {
+      const push = codec.publicationPush(channel);
+      return (message) => wire.frame(push(publicationOf(codec, message)));
     },
-};
+  };
+}
+
+/** Joins and leaves for the clients of a wire. */
+export function eventEncoding(wire: Wire): Encoding<JoinLeaveEvent> {
+  return {
+    key: wire.name,
+    encoderFor:
+      (channel) =>
+      ({ type, info }) => {
+        const push = type === "join" ? { channel, join: { info } } : { channel, leave: { info } };
+        return wire.frame(wire.codec.push(push));
+      },
+  };
+}

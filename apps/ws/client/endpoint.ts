@@ -18,18 +18,23 @@ import { JoinLeave, type JoinLeaveEvent } from "../presence/join-leave.ts";
 import { LocalPresence } from "../presence/local-presence.ts";
 import { PresenceService } from "../presence/presence.ts";
 import { disconnects } from "../protocol/codes.ts";
-import { Session } from "../protocol/session.ts";
+import { Session, type SessionOptions } from "../protocol/session.ts";
 import type { Shared } from "../shared.ts";
-import type { Closing, PeerLimits } from "../transport/peer.ts";
+import type { Closing } from "../transport/link.ts";
+import { Peer, type PeerLimits } from "../transport/peer.ts";
+import type { Wire } from "../transport/wire.ts";
 import type { Closable } from "../waves.ts";
-import { Connection } from "./connection.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
 import { Registry } from "./registry.ts";
 
 export interface ProtocolLimits extends PeerLimits {
   readonly subscribeMs: number;
   readonly publishMs: number;
-  /** Of publications in one answer; who missed more has not recovered, and a longer history is cut. */
-  readonly maxAnswerCharacters: number;
+  /**
+   * Of publications in one answer, in characters of JSON or bytes; who missed more has not recovered, and
+   * a longer history is cut.
+   */
+  readonly maxAnswerSize: number;
   /** No connection lasts longer; some end sooner, by up to an eleventh. */
   readonly maxAgeMs: number;
 }
@@ -66,6 +71,16 @@ export interface ProtocolEndpointOptions {
   readonly metrics: Metrics;
   readonly gatewayId: string;
   readonly version: string;
+}
+
+/** A client that has come, by whatever transport. */
+export interface Arrival extends Pick<ConnectionOptions, "wire" | "openLink"> {
+  /** Of the request that it came by. */
+  readonly headers: IncomingHttpHeaders;
+  /** Whether it is asked for signs of life otherwise than by the protocol. */
+  readonly framePings?: boolean;
+  /** For the connect reply of a client whose commands come by requests of their own. */
+  readonly emulation?: SessionOptions["emulation"];
 }
 
 /** Everybody who speaks the protocol with this gateway. */
@@ -134,15 +149,36 @@ export class ProtocolEndpoint {
    *
    * @param query of its request; `cf_ws_frame_ping_pong=true` asks for pings of the websocket
    */
-  open(
+  openWebsocket(
     websocket: WebSocket,
     socket: Duplex,
-    { headers, query }: { readonly headers: IncomingHttpHeaders; readonly query: URLSearchParams },
+    {
+      wire,
+      headers,
+      query,
+    }: {
+      readonly wire: Wire;
+      readonly headers: IncomingHttpHeaders;
+      readonly query: URLSearchParams;
+    },
   ): void {
+    const { limits, shared } = this.#options;
+    const framePings = query.get("cf_ws_frame_ping_pong") === "true";
+    const connection = this.open({
+      wire,
+      headers,
+      framePings,
+      openLink: (owner) =>
+        new Peer({ websocket, socket }, shared.budget, limits, disconnects, owner),
+    });
+    if (framePings) websocket.once("close", this.#heartbeat.add(connection));
+  }
+
+  /** Takes over a client that has just come. */
+  open({ wire, openLink, headers, framePings = false, emulation }: Arrival): Connection {
     const { config, rules, version, limits } = this.#options;
     const user = userFromHeader(headers, config.client.user_id_http_header);
     const now = performance.now();
-    const framePings = query.get("cf_ws_frame_ping_pong") === "true";
     const session = new Session({
       config,
       rules,
@@ -153,18 +189,19 @@ export class ProtocolEndpoint {
       random: Math.random(),
       framePings,
       ...(user === undefined ? {} : { user }),
+      ...(emulation === undefined ? {} : { emulation }),
     });
     const endAt = now + lifetimeMs(limits.maxAgeMs);
     const connection = new Connection({
-      websocket,
-      socket,
+      wire,
+      openLink,
       session,
       gate: this.#gate,
       framePings,
       endAt: Number.isFinite(endAt) ? endAt : undefined,
     });
     this.#connections.add(connection);
-    if (framePings) websocket.once("close", this.#heartbeat.add(connection));
+    return connection;
   }
 
   /** Every connection, to close it as the endpoint does when it stops. */

@@ -1,7 +1,7 @@
 import { type Bus, BusError } from "../../lib/bus.ts";
 import { isRecord, parseJson } from "../presence/client-info.ts";
 import { disconnects } from "../protocol/codes.ts";
-import type { Closing } from "../transport/peer.ts";
+import type { Closing } from "../transport/link.ts";
 
 /** What the registry needs of a connection. */
 export interface Registered {

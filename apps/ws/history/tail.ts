@@ -133,9 +133,8 @@ export class Tail implements Expendable {
     this.#tidiedAt = nowMs;
     // What is much longer than its payload, like control characters in JSON, is made again.
     for (const { message } of this.#entries) {
-      const { data, info = "", encoded = "" } = message;
-      if (encoded.length > entryBytes + 2 * (data.length + info.length))
-        message.encoded = undefined;
+      const { data, info = "", json = "" } = message;
+      if (json.length > entryBytes + 2 * (data.length + info.length)) message.json = undefined;
     }
   }
 

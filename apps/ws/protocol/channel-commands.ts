@@ -20,7 +20,7 @@ export function publish(state: SessionState, command: PublishCommand, size: numb
     state.rules.mayPublish(state.asker, channel, subscription !== undefined);
   const error = problem(state, channel, { isAvailable: () => type === 0, isAllowed });
   if (error === "closed") return;
-  if (error !== undefined || data === "") {
+  if (error !== undefined || data.length === 0) {
     state.fail(id, error ?? errors.badRequest);
     return;
   }

@@ -195,7 +195,7 @@ function connectResult(
   state: SessionState,
   joined: ReadonlyMap<string, { readonly result: SubscribeResult }>,
 ): ConnectResult {
-  const { client, version, framePings, random } = state.options;
+  const { client, version, framePings, random, emulation } = state.options;
   const { ping_interval: interval, connect_include_server_time: withTime } = state.client;
   const subs = new Map<string, SubscribeResult>();
   for (const [channel, { result }] of joined) subs.set(channel, result);
@@ -205,6 +205,7 @@ function connectResult(
     ...(framePings === true ? {} : { ping: Math.ceil(interval / 1_000), pong: true }),
     ...(withTime ? { time: Math.floor(state.sinceEpoch) } : {}),
     ...(subs.size > 0 ? { subs } : {}),
+    ...emulation,
   };
 }
 

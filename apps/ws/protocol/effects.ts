@@ -3,7 +3,8 @@ import type { Disconnect, ProtocolError } from "./codes.ts";
 import type {
   ClientInfo,
   Command,
-  PublicationText,
+  Encoded,
+  Payload,
   Push,
   Reply,
   StreamPosition,
@@ -19,7 +20,7 @@ export type SubscribeOutcome =
       readonly recovery?: {
         readonly recovered: boolean;
         /** Ascending. */
-        readonly publications: readonly PublicationText[];
+        readonly publications: readonly Encoded[];
       };
     }
   | { readonly ok: false; readonly error: ProtocolError };
@@ -45,17 +46,17 @@ export type HistoryOutcome =
       readonly ok: true;
       /** The top of the stream. */
       readonly position: StreamPosition;
-      readonly publications: readonly PublicationText[];
+      readonly publications: readonly Encoded[];
     }
   | { readonly ok: false; readonly error: ProtocolError };
 
 /** What a session is told. The outcome of a task that it does not wait for any more is ignored. */
 export type Input =
-  /** @see decodeFrame */
+  /** @see Codec.decode */
   | {
       readonly kind: "command";
       readonly command: Command;
-      /** Characters of its text: what keeping it costs. */
+      /** Characters of its text, or bytes: what keeping it costs. */
       readonly size: number;
     }
   | { readonly kind: "pong" }
@@ -102,8 +103,7 @@ export type Effect =
       readonly kind: "publish";
       readonly task: number;
       readonly channel: string;
-      /** JSON text. */
-      readonly data: string;
+      readonly data: Payload;
       readonly info: ClientInfo;
     }
   | { readonly kind: "presence"; readonly task: number; readonly channel: string }

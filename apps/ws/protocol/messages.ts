@@ -3,6 +3,15 @@ import type { ProtocolError } from "./codes.ts";
 
 export type { ClientInfo } from "../presence/client-info.ts";
 
+/** Any bytes. Clients that speak JSON get what is no JSON as a JSON string. */
+export type Payload = Uint8Array;
+
+/** Made of entries, or without a prototype: `__proto__` is a legal key. */
+export type Tags = Readonly<Record<string, string>>;
+
+/** What a codec made of a message: JSON as text, protobuf as one message without its length. */
+export type Encoded = string | Uint8Array;
+
 /** Where a channel's stream is: the offset counts within one life of the stream, the epoch names that life. */
 export interface StreamPosition {
   readonly offset: number;
@@ -50,8 +59,8 @@ export interface SubscribeCommand extends Recover {
   readonly recoverable: boolean;
   readonly joinLeave: boolean;
   readonly delta: string;
-  /** Whether it comes with a filter for tags. */
-  readonly filtered: boolean;
+  /** Which publications are wanted, by their tags; as the client wrote it, whether it means something or not. */
+  readonly tf: FilterNode | undefined;
   /** Bits: 1 channel compaction, 2 reject when not recovered. */
   readonly flag: number;
   /** 0: a stream, which is the only type that there is here. */
@@ -62,9 +71,19 @@ export interface PublishCommand {
   readonly method: "publish";
   readonly id: number;
   readonly channel: string;
-  /** JSON text as the client wrote it, without raw newlines; empty: none. */
-  readonly data: string;
+  /** Empty: none. */
+  readonly data: Payload;
   readonly type: number;
+}
+
+/** Of a filter for tags: a comparison, or an operation on other nodes. */
+export interface FilterNode {
+  readonly op: string;
+  readonly key: string;
+  readonly cmp: string;
+  readonly val: string;
+  readonly vals: readonly string[];
+  readonly nodes: readonly FilterNode[];
 }
 
 /** What needs no more than a channel. */
@@ -89,6 +108,7 @@ export interface RpcCommand {
   readonly id: number;
   /** What is called. */
   readonly name: string;
+  readonly data: Payload;
 }
 
 /** It is never answered. */
@@ -116,16 +136,18 @@ export interface PingCommand {
   readonly id: number | undefined;
 }
 
-/** A publication; all that is JSON in it is JSON text without raw newlines. */
 export interface Publication {
-  readonly data: string;
+  readonly data: Payload;
   /** The client that published it. */
   readonly info?: ClientInfo;
   readonly offset?: number;
+  readonly tags?: Tags;
+  /**
+   * For subscriptions with deltas: `full`, `data` is a whole payload, which JSON clients get as a string;
+   * `delta`, it is a delta of the payload against the one before.
+   */
+  readonly delta?: "full" | "delta";
 }
-
-/** A publication as `encodePublication` makes it, once for all who get it. */
-export type PublicationText = string;
 
 export interface Expiry {
   readonly expires?: true;
@@ -138,11 +160,13 @@ export interface SubscribeResult extends Expiry {
   readonly positioned?: true;
   readonly epoch?: string;
   readonly offset?: number;
-  readonly publications?: readonly PublicationText[];
+  /** As the connection's codec has encoded them. */
+  readonly publications?: readonly Encoded[];
   readonly recovered?: true;
   readonly was_recovering?: true;
   /** JSON text. */
   readonly data?: string;
+  readonly delta?: true;
 }
 
 export interface ConnectResult extends Expiry {
@@ -154,10 +178,14 @@ export interface ConnectResult extends Expiry {
   /** Milliseconds since 1970. */
   readonly time?: number;
   readonly subs?: ReadonlyMap<string, SubscribeResult>;
+  /** What the commands of a client that has no websocket have to name, and the gateway that has it. */
+  readonly session?: string;
+  readonly node?: string;
 }
 
 export interface HistoryResult extends StreamPosition {
-  readonly publications: readonly PublicationText[];
+  /** As the connection's codec has encoded them. */
+  readonly publications: readonly Encoded[];
 }
 
 export interface PresenceResult {
@@ -188,17 +216,36 @@ export type Result =
   | { readonly presence: PresenceResult }
   | { readonly presence_stats: PresenceStatsResult }
   | { readonly history: HistoryResult }
-  /** `data` is JSON text. */
-  | { readonly rpc: { readonly data: string } }
+  | { readonly rpc: { readonly data: Payload } }
   | { readonly refresh: RefreshResult }
   | { readonly sub_refresh: Expiry };
 
 export type Reply = { readonly id: number } & ({ readonly error: ProtocolError } | Result);
 
-/** What comes without having been asked for. Publications have a text of their own: `publicationPushAround`. */
-export interface Push {
-  readonly channel: string;
-  readonly join?: { readonly info: ClientInfo };
-  readonly leave?: { readonly info: ClientInfo };
-  readonly unsubscribe?: { readonly code: number; readonly reason: string };
+/** What comes without having been asked for. Publications come otherwise: `Codec.publicationPush`. */
+export type Push = { readonly channel?: string } & (
+  | { readonly join: { readonly info: ClientInfo } }
+  | { readonly leave: { readonly info: ClientInfo } }
+  | { readonly unsubscribe: { readonly code: number; readonly reason: string } }
+  | { readonly subscribe: SubscribePush }
+  | { readonly message: { readonly data: Payload } }
+  | { readonly refresh: Expiry }
+  | { readonly disconnect: DisconnectPush }
+);
+
+/** The server has subscribed the client to the channel. */
+export interface SubscribePush {
+  readonly recoverable?: true;
+  readonly positioned?: true;
+  readonly epoch?: string;
+  readonly offset?: number;
+  /** JSON text. */
+  readonly data?: string;
+}
+
+/** The last message to a client whose transport has no close codes. */
+export interface DisconnectPush {
+  readonly code: number;
+  readonly reason: string;
+  readonly reconnect?: true;
 }

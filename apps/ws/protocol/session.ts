@@ -16,6 +16,7 @@ type CommandInput = Extract<Input, { kind: "command" }>;
 /** What came of a task. */
 type OutcomeInput = Extract<Input, { readonly task: number }>;
 
+const emptyObject = Buffer.from("{}");
 const noChannels: ReadonlyMap<string, Subscription> = new Map();
 
 /**
@@ -185,7 +186,7 @@ export class Session {
   #rpc(id: number, name: string): void {
     const { ping } = this.#state.options.config.rpc;
     if (!ping.enabled) this.#state.fail(id, errors.notAvailable);
-    else if (name === ping.method) this.#state.reply(id, { rpc: { data: "{}" } });
+    else if (name === ping.method) this.#state.reply(id, { rpc: { data: emptyObject } });
     else this.#state.fail(id, errors.methodNotFound);
   }
 

@@ -30,6 +30,8 @@ export interface SessionOptions {
   readonly random: number;
   /** The transport pings by itself, with frames of its own: the session neither pings nor promises to. */
   readonly framePings?: boolean;
+  /** What commands name that come on another way than answers go, and the gateway that has the session. */
+  readonly emulation?: { readonly session: string; readonly node: string };
 }
 
 /** What a session has of a channel. */

@@ -37,7 +37,7 @@ export function subscribe(state: SessionState, command: SubscribeCommand, size: 
 /** Why the client cannot subscribe, as far as that is known without a look at its token. */
 function problem(
   state: SessionState,
-  { channel, token, type, filtered }: SubscribeCommand,
+  { channel, token, type, tf }: SubscribeCommand,
   options: ChannelOptions | undefined,
 ): ProtocolError | undefined {
   const { rules, asker } = state;
@@ -47,7 +47,7 @@ function problem(
   if (state.subscriptionCount >= state.client.channel_limit) return errors.limitExceeded;
   if (options === undefined) return errors.unknownChannel;
   // No namespace allows filters yet.
-  if (filtered) return errors.badRequest;
+  if (tf !== undefined) return errors.badRequest;
   const isAllowed = token !== "" || rules.maySubscribe(asker, channel) === "yes";
   return isAllowed ? undefined : errors.permissionDenied;
 }

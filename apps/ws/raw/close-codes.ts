@@ -1,4 +1,4 @@
-import type { Closing } from "../transport/peer.ts";
+import type { Closing } from "../transport/link.ts";
 
 /** Why the raw endpoint closes a websocket: the code that the peer sees and the words that go with it. */
 export const closings = {

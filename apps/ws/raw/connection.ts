@@ -6,7 +6,8 @@ import type { Broker } from "../broker.ts";
 import type { Pinged } from "../heartbeat.ts";
 import type { Subscriber } from "../hub.ts";
 import { lifetimeMs } from "../lifetime.ts";
-import { type Closing, Peer, type PeerLimits } from "../transport/peer.ts";
+import type { Closing } from "../transport/link.ts";
+import { Peer, type PeerLimits } from "../transport/peer.ts";
 import { closings } from "./close-codes.ts";
 
 export interface RawLimits extends PeerLimits {

@@ -7,7 +7,7 @@ import { Heartbeat } from "../heartbeat.ts";
 import type { Encoding, HubSubscription } from "../hub.ts";
 import type { Shared } from "../shared.ts";
 import { textFrame } from "../transport/frame.ts";
-import type { Closing } from "../transport/peer.ts";
+import type { Closing } from "../transport/link.ts";
 import type { Closable } from "../waves.ts";
 import { closings } from "./close-codes.ts";
 import { RawConnection, type RawLimits } from "./connection.ts";
@@ -26,6 +26,7 @@ export interface RawAdmission {
 
 /** A raw subscriber gets the payload as it was published. */
 const rawEncoding: Encoding<ChannelMessage> = {
+  key: "raw",
   encoderFor:
     () =>
     ({ data }) =>

@@ -8,23 +8,45 @@ import { isUtf8 } from "node:buffer";
  */
 export function textFrame(message: Uint8Array): Buffer {
   const payload = isUtf8(message) ? message : Buffer.from(new TextDecoder().decode(message));
-  const { frame, head } = emptyFrame(payload.length);
+  const { frame, head } = emptyFrame(opcodes.text, payload.length);
   frame.set(payload, head);
   return frame;
 }
 
 /** The same of a text; it is encoded where it is sent from. */
 export function textFrameOf(text: string): Buffer {
-  const { frame, head } = emptyFrame(Buffer.byteLength(text));
+  const { frame, head } = emptyFrame(opcodes.text, Buffer.byteLength(text));
   frame.write(text, head, "utf8");
   return frame;
 }
 
+/** A message with its length before it as a whole binary frame; what stands in it is copied. */
+export function delimitedFrame(message: Uint8Array): Buffer {
+  const { length } = message;
+  const { frame, head } = emptyFrame(opcodes.binary, varintLength(length) + length);
+  frame.set(message, writeVarint(frame, length, head));
+  return frame;
+}
+
+/** A message with its length before it, as a varint. */
+export function delimited(message: Uint8Array): Buffer {
+  const { length } = message;
+  const bytes = Buffer.allocUnsafe(varintLength(length) + length);
+  bytes.set(message, writeVarint(bytes, length, 0));
+  return bytes;
+}
+
+const opcodes = { text: 0x1, binary: 0x2 } as const;
+const final = 0x80;
+
 /** A frame whose payload, of so many bytes, is to be written behind its head. */
-function emptyFrame(length: number): { readonly frame: Buffer; readonly head: number } {
+function emptyFrame(
+  opcode: number,
+  length: number,
+): { readonly frame: Buffer; readonly head: number } {
   const head = length < 126 ? 2 : length < 65_536 ? 4 : 10;
   const frame = Buffer.allocUnsafe(head + length);
-  frame[0] = 0x81;
+  frame[0] = final | opcode;
   if (head === 2) {
     frame[1] = length;
   } else if (head === 4) {
@@ -35,4 +57,20 @@ function emptyFrame(length: number): { readonly frame: Buffer; readonly head: nu
     frame.writeBigUInt64BE(BigInt(length), 2);
   }
   return { frame, head };
+}
+
+/** Bytes of a whole number below 2³² as a varint: seven bits in each. */
+function varintLength(value: number): number {
+  let length = 1;
+  for (let rest = value >>> 7; rest > 0; rest >>>= 7) length += 1;
+  return length;
+}
+
+/** @returns where it ends */
+function writeVarint(bytes: Buffer, value: number, at: number): number {
+  let rest = value;
+  let end = at;
+  for (; rest > 127; rest >>>= 7) bytes[end++] = (rest & 127) | 128;
+  bytes[end++] = rest;
+  return end;
 }

@@ -1,13 +1,8 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import type { BacklogBudget } from "../backlog-budget.ts";
+import type { Closing, Link, LinkOwner } from "./link.ts";
 import { Writer } from "./writer.ts";
-
-/** Why this side closes a websocket: the code that the peer sees and the words that go with it. */
-export interface Closing {
-  readonly code: number;
-  readonly reason: string;
-}
 
 export interface PeerLimits {
   /** What may wait for one peer that reads slowly. */
@@ -18,19 +13,8 @@ export interface PeerLimits {
   readonly slowGraceMs: number;
 }
 
-/** Who speaks with the peer. */
-export interface PeerOwner {
-  /** Called for each message; never after this side has closed. */
-  onMessage(data: Buffer, isBinary: boolean): void;
-  onPong?(): void;
-  /** Called when the peer has read all that had waited for it. */
-  onDrain?(): void;
-  /** Called once, when nothing more will come or go, with the reason when it was this side that closed. */
-  onClose(closing: Closing | undefined): void;
-}
-
 /** The other end of a websocket: whole frames go to it, messages come from it, both within limits. */
-export class Peer {
+export class Peer implements Link {
   readonly #websocket: WebSocket;
   readonly #writer: Writer;
   readonly #limits: PeerLimits;
@@ -47,7 +31,7 @@ export class Peer {
     budget: BacklogBudget,
     limits: PeerLimits,
     closings: { readonly slow: Closing; readonly crowded: Closing },
-    owner: PeerOwner,
+    owner: LinkOwner,
   ) {
     this.#websocket = websocket;
     this.#limits = limits;

@@ -50,8 +50,12 @@ function subscriber() {
   return { writes, write: (bytes: Uint8Array) => writes.push(Buffer.from(bytes).toString()) };
 }
 
-const plain: Encoding<string> = { encoderFor: () => (message) => Buffer.from(message) };
+const plain: Encoding<string> = {
+  key: "plain",
+  encoderFor: () => (message) => Buffer.from(message),
+};
 const named: Encoding<string> = {
+  key: "named",
   encoderFor: (topic) => (message) => Buffer.from(`${topic}:${message}`),
 };
 
@@ -61,6 +65,7 @@ describe("the hub", () => {
     let encoded = 0;
     const hub = new Hub(source);
     const counting: Encoding<string> = {
+      key: "counting",
       encoderFor: () => (message) => {
         encoded += 1;
         return Buffer.from(message);

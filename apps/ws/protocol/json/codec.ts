@@ -1,10 +1,23 @@
-/** The protocol's JSON encoding: frames of clients to inputs, replies and pushes to text. */
-export { decodeFrame } from "./decode.ts";
-export {
-  encodeClientInfo,
+import type { Codec } from "../codec.ts";
+import { decodeFrame } from "./decode.ts";
+import {
   encodePublication,
   encodePush,
   encodeReply,
-  publicationData,
   publicationPushAround,
+  textOf,
 } from "./encode.ts";
+
+/** The protocol's JSON encoding: a message is one line of text. */
+export const jsonCodec: Codec = {
+  name: "json",
+  decode: (bytes) => decodeFrame(textOf(bytes)),
+  reply: encodeReply,
+  push: encodePush,
+  ping: "{}",
+  publication: encodePublication,
+  publicationPush: (channel) => {
+    const [before, after] = publicationPushAround(channel);
+    return (publication) => before + textOf(publication) + after;
+  },
+};

@@ -1,6 +1,7 @@
 import { isRecord } from "../../presence/client-info.ts";
 import type { Input } from "../effects.ts";
-import type { Command, Recover, StreamPosition } from "../messages.ts";
+import { maxFilterDepth, maxFilterNodes, maxFilterValues } from "../filter-limits.ts";
+import type { Command, FilterNode, Payload, Recover, StreamPosition } from "../messages.ts";
 import { withoutNewlines } from "./encode.ts";
 import { rawData } from "./raw-data.ts";
 
@@ -45,7 +46,7 @@ function decodeLine(line: string): Input {
   } catch {
     return malformed("a line is not JSON");
   }
-  if (!isRecord(value) || Array.isArray(value)) return malformed("a line is not an object");
+  if (!isFields(value)) return malformed("a line is not an object");
   try {
     const command = decodeObject(value, line);
     return command === undefined
@@ -75,7 +76,7 @@ function decodeObject(fields: Fields, line: string): Command | undefined {
     throw new Malformed("id is not a number from 1 to 4294967295");
   }
   const request = fields[method];
-  if (!isRecord(request) || Array.isArray(request)) {
+  if (!isFields(request)) {
     throw new Malformed(`${method} is not an object`);
   }
   if (method === "send" || method === "ping") return { method, id: given };
@@ -105,7 +106,7 @@ function decodeRequest(method: string, id: number, request: Fields, line: string
         method,
         id,
         channel: text(request, "channel"),
-        data: data(line),
+        data: data(line, method),
         type: integer(request, "type"),
       };
     case "subscribe":
@@ -119,7 +120,7 @@ function decodeRequest(method: string, id: number, request: Fields, line: string
         recoverable: flag(request, "recoverable"),
         joinLeave: flag(request, "join_leave"),
         delta: text(request, "delta"),
-        filtered: object(request, "tf") !== undefined,
+        tf: filter(object(request, "tf")),
         flag: integer(request, "flag"),
         type: integer(request, "type"),
       };
@@ -148,7 +149,7 @@ function decodeRequest(method: string, id: number, request: Fields, line: string
         reverse: flag(request, "reverse"),
       };
     case "rpc":
-      return { method, id, name: text(request, "method") };
+      return { method, id, name: text(request, "method"), data: data(line, method) };
     case "refresh":
       return { method, id, token: text(request, "token") };
     case "sub_refresh":
@@ -163,10 +164,42 @@ function decodeRequest(method: string, id: number, request: Fields, line: string
   }
 }
 
-function data(line: string): string {
-  const raw = rawData(line);
+function data(line: string, method: "publish" | "rpc"): Payload {
+  const raw = rawData(line, method);
   if (raw === undefined) throw new Malformed("data is nested too deeply");
-  return withoutNewlines(raw);
+  return Buffer.from(withoutNewlines(raw));
+}
+
+function filter(fields: Fields | undefined): FilterNode | undefined {
+  return fields && filterNode(fields, 1, { nodes: 0, values: 0 });
+}
+
+/** @param sums of the whole filter so far */
+function filterNode(
+  fields: Fields,
+  depth: number,
+  sums: { nodes: number; values: number },
+): FilterNode {
+  const vals = list(fields, "vals").map((value) => {
+    if (typeof value === "string") return value;
+    throw new Malformed("a value of a filter is not text");
+  });
+  sums.nodes += 1;
+  sums.values += vals.length;
+  if (depth > maxFilterDepth || sums.nodes > maxFilterNodes || sums.values > maxFilterValues) {
+    throw new Malformed("a filter is too large");
+  }
+  return {
+    op: text(fields, "op"),
+    key: text(fields, "key"),
+    cmp: text(fields, "cmp"),
+    val: text(fields, "val"),
+    vals,
+    nodes: list(fields, "nodes").map((node) => {
+      if (isFields(node)) return filterNode(node, depth + 1, sums);
+      throw new Malformed("a node of a filter is not an object");
+    }),
+  };
 }
 
 function subs(fields: Fields | undefined): ReadonlyMap<string, Recover> {
@@ -220,9 +253,19 @@ function integer(fields: Fields, name: string): number {
 function object(fields: Fields, name: string): Fields | undefined {
   const value = fields[name] ?? undefined;
   if (value === undefined) return undefined;
-  if (isRecord(value) && !Array.isArray(value)) return value;
+  if (isFields(value)) return value;
   // A channel may be named in `subs` by the client.
   throw new Malformed("a field that has to be an object is none");
+}
+
+function list(fields: Fields, name: string): readonly unknown[] {
+  const value = fields[name] ?? [];
+  if (Array.isArray(value)) return value;
+  throw new Malformed(`${name} is not a list`);
+}
+
+function isFields(value: unknown): value is Fields {
+  return isRecord(value) && !Array.isArray(value);
 }
 
 function isInteger(value: unknown, min: number, max: number): value is number {

@@ -1,14 +1,18 @@
 import type {
   ClientInfo,
   ConnectResult,
+  Encoded,
   Expiry,
+  Payload,
   PresenceResult,
   Publication,
-  PublicationText,
   Push,
   Reply,
+  SubscribePush,
   SubscribeResult,
+  Tags,
 } from "../messages.ts";
+import { isTooDeep } from "./raw-data.ts";
 
 /** A reply as text, without raw newlines, as all that is encoded here. */
 export function encodeReply(reply: Reply): string {
@@ -26,10 +30,10 @@ function resultField(reply: Reply): string {
   if ("presence_stats" in reply) return `"presence_stats":${JSON.stringify(reply.presence_stats)}`;
   if ("history" in reply) {
     const { publications, epoch, offset } = reply.history;
-    const list = publications.join(",");
+    const list = publications.map(textOf).join(",");
     return `"history":{"publications":[${list}],"epoch":${JSON.stringify(epoch)},"offset":${offset}}`;
   }
-  if ("rpc" in reply) return `"rpc":{"data":${reply.rpc.data}}`;
+  if ("rpc" in reply) return `"rpc":{${dataField(reply.rpc.data)}}`;
   if ("refresh" in reply) {
     const { client, version } = reply.refresh;
     return `"refresh":{${namesFields(client, version)}${expiryFields(reply.refresh)}}`;
@@ -37,18 +41,41 @@ function resultField(reply: Reply): string {
   return `"sub_refresh":{${expiryFields(reply.sub_refresh).slice(1)}}`;
 }
 
-export function encodePush({ channel, join, leave, unsubscribe }: Push): string {
-  const start = `{"push":{"channel":${JSON.stringify(channel)},`;
-  if (join !== undefined) return `${start}"join":{"info":${encodeClientInfo(join.info)}}}}`;
-  if (leave !== undefined) return `${start}"leave":{"info":${encodeClientInfo(leave.info)}}}}`;
-  return `${start}"unsubscribe":${JSON.stringify(unsubscribe ?? {})}}}`;
+export function encodePush(push: Push): string {
+  const channel = push.channel === undefined ? "" : `"channel":${JSON.stringify(push.channel)},`;
+  return `{"push":{${channel}${pushField(push)}}}`;
+}
+
+function pushField(push: Push): string {
+  if ("join" in push) return `"join":{"info":${encodeClientInfo(push.join.info)}}`;
+  if ("leave" in push) return `"leave":{"info":${encodeClientInfo(push.leave.info)}}`;
+  if ("unsubscribe" in push) return `"unsubscribe":${JSON.stringify(push.unsubscribe)}`;
+  if ("subscribe" in push) return `"subscribe":{${positionFields(push.subscribe).slice(1)}}`;
+  if ("message" in push) return `"message":{${dataField(push.message.data)}}`;
+  if ("refresh" in push) return `"refresh":{${expiryFields(push.refresh).slice(1)}}`;
+  return `"disconnect":${JSON.stringify(push.disconnect)}`;
 }
 
 /** A publication for pushes, recoveries and histories alike. */
-export function encodePublication({ data, info, offset }: Publication): PublicationText {
+export function encodePublication({ data, info, offset, tags, delta }: Publication): string {
   const infoField = info === undefined ? "" : `,"info":${encodeClientInfo(info)}`;
   const offsetField = offset ? `,"offset":${offset}` : "";
-  return `{"data":${data}${infoField}${offsetField}}`;
+  const tagsField = tags === undefined ? "" : `,"tags":${tagsText(tags)}`;
+  const deltaField = delta === "delta" ? ',"delta":true' : "";
+  return `{"data":${dataText(data, delta)}${infoField}${offsetField}${tagsField}${deltaField}}`;
+}
+
+function dataText(data: Payload, delta: Publication["delta"]): string {
+  if (delta === undefined) return publicationData(data);
+  return JSON.stringify(delta === "full" ? publicationData(data) : textOf(data));
+}
+
+function tagsText(tags: Tags): string {
+  let fields = "";
+  for (const [key, value] of Object.entries(tags)) {
+    fields += `,${JSON.stringify(key)}:${JSON.stringify(value)}`;
+  }
+  return `{${fields.slice(1)}}`;
 }
 
 /** What stands before and behind a publication's text in a push to a channel's subscribers. */
@@ -63,9 +90,20 @@ export function encodeClientInfo({ user, client, conn_info, chan_info }: ClientI
 }
 
 /** Any payload as JSON text without raw newlines: JSON as it is, all else as a JSON string. */
-export function publicationData(payload: Uint8Array): string {
-  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString();
-  return isJson(text) ? withoutNewlines(text) : JSON.stringify(text);
+export function publicationData(payload: Payload): string {
+  const text = textOf(payload);
+  return isJson(text) && !isTooDeep(text) ? withoutNewlines(text) : JSON.stringify(text);
+}
+
+/** Absent when it is empty. */
+function dataField(payload: Payload): string {
+  return payload.length === 0 ? "" : `"data":${publicationData(payload)}`;
+}
+
+/** Bytes as text; what this codec has encoded is text already. */
+export function textOf(encoded: Encoded): string {
+  if (typeof encoded === "string") return encoded;
+  return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength).toString();
 }
 
 /** JSON text without raw newlines, which can only be white space in it. */
@@ -83,27 +121,36 @@ function isJson(text: string): boolean {
 }
 
 function connectText(result: ConnectResult): string {
-  const { client, version, ping, pong, time, subs } = result;
+  const { client, version, ping, pong, time, subs, session, node } = result;
   let text = `{${namesFields(client, version)}${expiryFields(result)}`;
   if (subs !== undefined) text += `,"subs":${mapText(subs, subscribeText)}`;
   if (ping !== undefined) text += `,"ping":${ping}`;
   if (pong) text += ',"pong":true';
+  if (session !== undefined) text += `,"session":${JSON.stringify(session)}`;
+  if (node !== undefined) text += `,"node":${JSON.stringify(node)}`;
   if (time !== undefined) text += `,"time":${time}`;
   return `${text}}`;
 }
 
 function subscribeText(result: SubscribeResult): string {
-  const { epoch, offset, publications, data } = result;
-  let fields = expiryFields(result);
-  if (result.recoverable) fields += ',"recoverable":true';
-  if (result.positioned) fields += ',"positioned":true';
-  if (epoch) fields += `,"epoch":${JSON.stringify(epoch)}`;
-  if (offset) fields += `,"offset":${offset}`;
-  if (publications?.length) fields += `,"publications":[${publications.join(",")}]`;
+  const { publications } = result;
+  let fields = expiryFields(result) + positionFields(result);
+  if (publications?.length) fields += `,"publications":[${publications.map(textOf).join(",")}]`;
   if (result.recovered) fields += ',"recovered":true';
   if (result.was_recovering) fields += ',"was_recovering":true';
-  if (data !== undefined) fields += `,"data":${data}`;
+  if (result.delta) fields += ',"delta":true';
   return `{${fields.slice(1)}}`;
+}
+
+/** What a client has to know of a subscription, whoever asked for it; with a comma before each. */
+function positionFields({ recoverable, positioned, epoch, offset, data }: SubscribePush): string {
+  let fields = "";
+  if (recoverable) fields += ',"recoverable":true';
+  if (positioned) fields += ',"positioned":true';
+  if (epoch) fields += `,"epoch":${JSON.stringify(epoch)}`;
+  if (offset) fields += `,"offset":${offset}`;
+  if (data !== undefined) fields += `,"data":${data}`;
+  return fields;
 }
 
 /** What is shared by those who asked together is made once for all of them. */

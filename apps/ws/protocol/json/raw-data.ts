@@ -1,23 +1,24 @@
 /**
- * How deeply a client's publication may be nested: beyond, JSON libraries of other subscribers fail, of
+ * How deeply the JSON of a publication may be nested: beyond, JSON libraries of other subscribers fail, of
  * Swift at 512, of Python at 1,000.
  */
 export const maxDepth = 500;
 
 /**
- * The text of `publish.data` in a command, as the client wrote it: numbers keep all their digits.
+ * The text of `data` in a command, as the client wrote it: numbers keep all their digits.
  * Slicing is cheaper than writing the parsed value again, let alone by a reviver that sees the source.
  *
  * @param json the command: an object that JSON.parse has taken
+ * @param method the field that holds it
  * @returns "" when there is no data; undefined when it is nested too deeply
  */
-export function rawData(json: string): string | undefined {
+export function rawData(json: string, method = "publish"): string | undefined {
   const scanner = new Scanner(json);
   let data: string | undefined = "";
   scanner.enter();
   // As for JSON.parse, the last of several fields with one name counts.
   for (let name = scanner.next(); name !== undefined; name = scanner.next()) {
-    if (name !== "publish") {
+    if (name !== method) {
       scanner.skipValue();
       continue;
     }
@@ -29,6 +30,12 @@ export function rawData(json: string): string | undefined {
     }
   }
   return data;
+}
+
+/** Whether JSON text is nested too deeply for some subscribers. */
+export function isTooDeep(json: string): boolean {
+  // As many brackets have to close.
+  return json.length > 2 * maxDepth && new Scanner(json).skipValue() === undefined;
 }
 
 const code = {

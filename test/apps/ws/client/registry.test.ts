@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Registry } from "../../../../apps/ws/client/registry.ts";
-import type { Closing } from "../../../../apps/ws/transport/peer.ts";
+import type { Closing } from "../../../../apps/ws/transport/link.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { SharedBus } from "../../../support/shared-bus.ts";
 

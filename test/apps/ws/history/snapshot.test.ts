@@ -145,11 +145,11 @@ describe("a tail", () => {
     const tail = tailOf(9, 10);
     const [first, second] = tail.newest(2);
     assert.ok(first !== undefined && second !== undefined);
-    first.message.encoded = "x".repeat(10_000);
-    second.message.encoded = "x".repeat(100);
+    first.message.json = "x".repeat(10_000);
+    second.message.json = "x".repeat(100);
     tail.tidy(1);
-    assert.equal(first.message.encoded, undefined);
-    assert.equal(second.message.encoded, "x".repeat(100));
+    assert.equal(first.message.json, undefined);
+    assert.equal(second.message.json, "x".repeat(100));
   });
 
   it("counts in the budget of all tails, which drops those first that were of no use for long", () => {

@@ -62,7 +62,7 @@ describe("publish", () => {
         kind: "publish",
         task: 1,
         channel: "publish-client:a",
-        data: '{"n":1}',
+        data: Buffer.from('{"n":1}'),
         info: { user: "", client: "c1" },
       },
     ]);

@@ -4,7 +4,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { ChannelRules } from "../../../../apps/ws/channel/rules.ts";
 import { decodeConfig } from "../../../../apps/ws/config/options.ts";
-import { decodeFrame } from "../../../../apps/ws/protocol/json/codec.ts";
+import { decodeFrame } from "../../../../apps/ws/protocol/json/decode.ts";
 import { type Effect, Session } from "../../../../apps/ws/protocol/session.ts";
 import { history, timeOrigin, withChannels } from "./peer.ts";
 

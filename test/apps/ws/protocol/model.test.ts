@@ -4,8 +4,9 @@ import fc from "fast-check";
 import { ChannelRules } from "../../../../apps/ws/channel/rules.ts";
 import { decodeConfig } from "../../../../apps/ws/config/options.ts";
 import { errors } from "../../../../apps/ws/protocol/codes.ts";
-import { decodeFrame, encodeReply } from "../../../../apps/ws/protocol/json/codec.ts";
-import type { Command, Reply } from "../../../../apps/ws/protocol/messages.ts";
+import { decodeFrame } from "../../../../apps/ws/protocol/json/decode.ts";
+import { encodeReply } from "../../../../apps/ws/protocol/json/encode.ts";
+import type { Command, Push, Reply } from "../../../../apps/ws/protocol/messages.ts";
 import { type Effect, type Input, Session } from "../../../../apps/ws/protocol/session.ts";
 import { history, seconds, timeOrigin } from "./peer.ts";
 
@@ -313,9 +314,7 @@ class World {
         this.#answered(effect.reply);
         return;
       case "push":
-        this.#note(`push ${effect.push.unsubscribe?.code ?? 0}`);
-        assert.ok(this.#subscribed.delete(effect.push.channel), "only what is can end");
-        assert.equal(this.#attached.has(effect.push.channel), false);
+        this.#pushed(effect.push);
         return;
       case "ping":
         this.#note("ping");
@@ -354,6 +353,14 @@ class World {
     );
     this.#note(`task ${effect.kind}`);
     this.#tasks.push(effect);
+  }
+
+  /** The server has ended a subscription. */
+  #pushed({ channel, ...push }: Push): void {
+    assert.ok("unsubscribe" in push && channel !== undefined);
+    this.#note(`push ${push.unsubscribe.code}`);
+    assert.ok(this.#subscribed.delete(channel), "only what is can end");
+    assert.equal(this.#attached.has(channel), false);
   }
 
   #answered(reply: Reply): void {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import type { ConnectionClaims, SubscriptionClaims } from "../../../../apps/ws/auth/tokens.ts";
 import { ChannelRules } from "../../../../apps/ws/channel/rules.ts";
 import { decodeConfig } from "../../../../apps/ws/config/options.ts";
-import { decodeFrame, encodePush, encodeReply } from "../../../../apps/ws/protocol/json/codec.ts";
+import { decodeFrame } from "../../../../apps/ws/protocol/json/decode.ts";
+import { encodePush, encodeReply } from "../../../../apps/ws/protocol/json/encode.ts";
 import { Session } from "../../../../apps/ws/protocol/session.ts";
 import type {
   Effect,

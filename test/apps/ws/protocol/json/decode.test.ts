@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { decodeFrame } from "../../../../../apps/ws/protocol/json/codec.ts";
+import {
+  maxFilterDepth,
+  maxFilterNodes,
+  maxFilterValues,
+} from "../../../../../apps/ws/protocol/filter-limits.ts";
+import { decodeFrame } from "../../../../../apps/ws/protocol/json/decode.ts";
 import type { Input } from "../../../../../apps/ws/protocol/session.ts";
 
 const command = (text: string): unknown => {
@@ -8,7 +13,9 @@ const command = (text: string): unknown => {
   assert.deepEqual(more, []);
   if (input?.kind !== "command") assert.fail(JSON.stringify(input));
   assert.equal(input.size, text.length);
-  return input.command;
+  const { command } = input;
+  // Payloads as text, which is easier to read.
+  return "data" in command ? { ...command, data: Buffer.from(command.data).toString() } : command;
 };
 
 const kinds = (inputs: readonly Input[]): string[] => inputs.map(({ kind }) => kind);
@@ -70,14 +77,14 @@ describe("a command", () => {
         recoverable: false,
         joinLeave: false,
         delta: "",
-        filtered: false,
+        tf: undefined,
         flag: 0,
         type: 0,
       },
     ],
     [
       '{"subscribe":{"channel":"a","token":"t","recover":true,"epoch":"e","offset":18446744073709551615,"data":{},"positioned":true,' +
-        '"recoverable":true,"join_leave":true,"delta":"fossil","tf":{},"flag":3,"type":4,"phase":1,"cursor":"c"},"id":2}',
+        '"recoverable":true,"join_leave":true,"delta":"fossil","tf":{"op":"and","nodes":[{"key":"k","cmp":"in","vals":["a",""]},{"cmp":"eq","val":"v"}]},"flag":3,"type":4,"phase":1,"cursor":"c"},"id":2}',
       {
         method: "subscribe",
         id: 2,
@@ -90,7 +97,13 @@ describe("a command", () => {
         recoverable: true,
         joinLeave: true,
         delta: "fossil",
-        filtered: true,
+        tf: {
+          ...{ op: "and", key: "", cmp: "", val: "", vals: [] },
+          nodes: [
+            { op: "", key: "k", cmp: "in", val: "", vals: ["a", ""], nodes: [] },
+            { op: "", key: "", cmp: "eq", val: "v", vals: [], nodes: [] },
+          ],
+        },
         flag: 3,
         type: 4,
       },
@@ -121,7 +134,12 @@ describe("a command", () => {
         reverse: true,
       },
     ],
-    ['{"id":1,"rpc":{"method":"m","data":1}}', { method: "rpc", id: 1, name: "m" }],
+    ['{"id":1,"rpc":{"method":"m","data":1}}', { method: "rpc", id: 1, name: "m", data: "1" }],
+    ['{"id":1,"rpc":{"method":"m"}}', { method: "rpc", id: 1, name: "m", data: "" }],
+    [
+      '{"id":1,"publish":{"data":2},"rpc":null}',
+      { method: "publish", id: 1, channel: "", data: "2", type: 0 },
+    ],
     ['{"send":{"data":1}}', { method: "send", id: undefined }],
     ['{"id":9,"send":{}}', { method: "send", id: 9 }],
     ['{"id":1,"refresh":{"token":"t"}}', { method: "refresh", id: 1, token: "t" }],
@@ -133,14 +151,17 @@ describe("a command", () => {
     // What is null is absent, and fields of later versions mean nothing.
     [
       '{"id":1,"rpc":{"method":null},"connect":null,"later":{}}',
-      { method: "rpc", id: 1, name: "" },
+      { method: "rpc", id: 1, name: "", data: "" },
     ],
-    ['{"id":1e0,"rpc":{}}', { method: "rpc", id: 1, name: "" }],
+    ['{"id":1e0,"rpc":{}}', { method: "rpc", id: 1, name: "", data: "" }],
     // The last of two fields with one name counts.
-    ['{"id":1,"id":2,"rpc":{"method":"a","method":"b"}}', { method: "rpc", id: 2, name: "b" }],
+    [
+      '{"id":1,"id":2,"rpc":{"method":"a","method":"b"}}',
+      { method: "rpc", id: 2, name: "b", data: "" },
+    ],
     [
       '{"id":1,"__proto__":{"connect":{}},"rpc":{"__proto__":{"method":"x"},"constructor":1}}',
-      { method: "rpc", id: 1, name: "" },
+      { method: "rpc", id: 1, name: "", data: "" },
     ],
   ];
   for (const [text, expected] of commands) {
@@ -196,6 +217,15 @@ describe("a command", () => {
     '{"id":1,"subscribe":{"channel":"a","delta":true}}',
     '{"id":1,"subscribe":{"channel":"a","tf":[]}}',
     '{"id":1,"subscribe":{"channel":"a","tf":1}}',
+    '{"id":1,"subscribe":{"channel":"a","tf":{"op":1}}}',
+    '{"id":1,"subscribe":{"channel":"a","tf":{"key":1}}}',
+    '{"id":1,"subscribe":{"channel":"a","tf":{"cmp":1}}}',
+    '{"id":1,"subscribe":{"channel":"a","tf":{"val":1}}}',
+    '{"id":1,"subscribe":{"channel":"a","tf":{"vals":{}}}}',
+    '{"id":1,"subscribe":{"channel":"a","tf":{"vals":[1]}}}',
+    '{"id":1,"subscribe":{"channel":"a","tf":{"nodes":{}}}}',
+    '{"id":1,"subscribe":{"channel":"a","tf":{"nodes":[[]]}}}',
+    '{"id":1,"subscribe":{"channel":"a","tf":{"nodes":[null]}}}',
     '{"id":1,"subscribe":{"channel":"a","flag":"1"}}',
     '{"id":1,"subscribe":{"channel":"a","type":0.5}}',
     '{"id":1,"unsubscribe":{"channel":[]}}',
@@ -220,6 +250,28 @@ describe("a command", () => {
     for (const text of ['{"id":1,"connect":{"subs":{"secret":1}}}', '{"secret":{}}', "secret"]) {
       assert.doesNotMatch(JSON.stringify(decodeFrame(text)), /secret/);
     }
+  });
+});
+
+describe("a filter", () => {
+  const filtered = (tf: object) =>
+    kinds(decodeFrame(JSON.stringify({ id: 1, subscribe: { channel: "a", tf } })));
+  const nested = (depth: number): object => (depth === 1 ? {} : { nodes: [nested(depth - 1)] });
+
+  it("may be nested so deeply, and no deeper", () => {
+    assert.deepEqual(filtered(nested(maxFilterDepth)), ["command"]);
+    assert.deepEqual(filtered(nested(maxFilterDepth + 1)), ["malformed"]);
+  });
+
+  it("may have so many nodes and values, and no more", () => {
+    const nodes = (count: number) => ({ nodes: Array.from({ length: count - 1 }, () => ({})) });
+    assert.deepEqual(filtered(nodes(maxFilterNodes)), ["command"]);
+    assert.deepEqual(filtered(nodes(maxFilterNodes + 1)), ["malformed"]);
+    const vals = (count: number) => ({
+      nodes: [{ vals: ["a"] }, { vals: Array.from({ length: count - 1 }, () => "b") }],
+    });
+    assert.deepEqual(filtered(vals(maxFilterValues)), ["command"]);
+    assert.deepEqual(filtered(vals(maxFilterValues + 1)), ["malformed"]);
   });
 });
 
