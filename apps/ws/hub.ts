@@ -1,4 +1,5 @@
 import type { BusSubscription } from "../lib/bus.ts";
+import { Predecessors } from "./delta/predecessors.ts";
 
 /** Who receives what is published on a topic. */
 export interface Subscriber {
@@ -22,26 +23,61 @@ export interface Source<T, S extends BusSubscription = BusSubscription> {
 export interface Encoding<T> {
   /** Subscribers with equal keys get the same bytes. */
   readonly key: string;
-  /** Asked once for each topic and key. The encoder makes nothing of what is not for such subscribers. */
-  encoderFor(topic: string): (message: T) => Buffer | undefined;
+  /** Whether a message's bytes depend on the message before it. */
+  readonly chained?: boolean;
+  /**
+   * Asked once for each topic and key.
+   *
+   * @returns the encoder; with `chained`, it is told the message that the subscribers have got before this
+   * one, undefined when some have got none or it is not known any more
+   */
+  encoderFor(topic: string): (message: T, before: T | undefined) => Buffer;
 }
 
-/** The subscribers of a topic who get the same bytes. */
+/** What a subscriber wants of a topic, and what it has of it. */
+export interface Wish<T> {
+  /** Which messages it gets; filters with equal keys accept the same. Not with a chained encoding. */
+  readonly filter?: { readonly key: string; readonly accepts: (message: T) => boolean } | undefined;
+  /** The last message that it has got, by another way; of use to chained encodings. */
+  readonly has?: T | undefined;
+}
+
+/** The subscribers of a topic whose bytes are made in the same way. */
 interface Lane<T> {
   readonly key: string;
-  readonly encode: (message: T) => Buffer | undefined;
+  readonly chained: boolean;
+  readonly encode: (message: T, before: T | undefined) => Buffer;
+  readonly audiences: Map<string, Audience<T>>;
+}
+
+/** Those of a lane who want the same messages. */
+interface Audience<T> {
+  /** Of the filter; empty: none. */
+  readonly key: string;
+  readonly accepts: ((message: T) => boolean) | undefined;
   readonly subscribers: Set<Subscriber>;
+  /** Subscribers to whom the first message of the batch means nothing as it is: they have not the one before. */
+  fresh: Set<Subscriber> | undefined;
   /** What has arrived in this turn and is not handed out yet, encoded. */
   readonly batch: Buffer[];
+  /** The first of the batch, for those who are fresh. */
+  first: Buffer | undefined;
+}
+
+/** Where a subscriber is in a topic. */
+interface Place<T> {
+  readonly lane: Lane<T>;
+  readonly audience: Audience<T>;
 }
 
 /** One subscription of the source and everyone who shares it. */
 interface Topic<T, S> {
   readonly name: string;
   readonly source: S;
+  /** Few: one for each kind of wire. */
   readonly lanes: Lane<T>[];
-  readonly attach: (subscriber: Subscriber, encoding: Encoding<T>) => void;
-  readonly release: (subscriber: Subscriber | undefined) => void;
+  readonly attach: (subscriber: Subscriber, encoding: Encoding<T>, wish: Wish<T>) => Place<T>;
+  readonly release: (subscriber: Subscriber | undefined, place: Place<T> | undefined) => void;
   /** With a subscriber attached or not yet: while there is any, the source's subscription stays. */
   subscriptions: number;
 }
@@ -57,12 +93,15 @@ interface Topic<T, S> {
 export class Hub<T, S extends BusSubscription = BusSubscription> {
   readonly #source: Source<T, S>;
   readonly #topics = new Map<string, Topic<T, S>>();
-  #dirty: Lane<T>[] = [];
+  readonly #predecessors: Predecessors<T>;
+  #dirty: Audience<T>[] = [];
   #taken = 0;
   #delivered = 0;
 
-  constructor(source: Source<T, S>) {
+  /** @param predecessors of topics with a chained encoding, if there are such */
+  constructor(source: Source<T, S>, predecessors = new Predecessors<T>(0, () => 0)) {
     this.#source = source;
+    this.#predecessors = predecessors;
   }
 
   /** Topics that the source is subscribed to. */
@@ -92,12 +131,15 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
     const source = this.#source.subscribe(name, {
       onMessage: (message) => {
         this.#taken += 1;
-        for (const lane of lanes) this.#take(lane, message);
+        const isChained = lanes.some(({ chained }) => chained);
+        const before = isChained ? this.#predecessors.get(name) : undefined;
+        for (const lane of lanes) this.#take(lane, message, before);
+        if (isChained) this.#predecessors.set(name, message);
       },
       onLost: () => {
         this.#handOut();
         // Who is told may leave.
-        const all = lanes.flatMap(({ subscribers }) => [...subscribers]);
+        const all = lanes.flatMap(({ audiences }) => [...audiences.values()].flatMap(everybody));
         for (const subscriber of all) subscriber.lost?.(name);
       },
     });
@@ -105,13 +147,14 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
       name,
       source,
       lanes,
-      attach: (subscriber, encoding) => {
+      attach: (subscriber, encoding, wish) => {
         // What has arrived before is not for it.
         this.#handOut();
-        attach(lanes, name, subscriber, encoding);
+        return this.#attach(topic, subscriber, encoding, wish);
       },
-      release: (subscriber) => {
-        if (subscriber !== undefined) detach(lanes, subscriber);
+      release: (subscriber, place) => {
+        if (subscriber !== undefined && place !== undefined) detach(lanes, subscriber, place);
+        if (!lanes.some(({ chained }) => chained)) this.#predecessors.delete(name);
         this.#release(topic);
       },
       subscriptions: 0,
@@ -127,56 +170,113 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
     topic.source.unsubscribe();
   }
 
-  #take(lane: Lane<T>, message: T): void {
-    const bytes = lane.encode(message);
-    if (bytes === undefined) return;
-    lane.batch.push(bytes);
-    if (lane.batch.length > 1) return;
-    this.#dirty.push(lane);
-    if (this.#dirty.length === 1) {
-      queueMicrotask(() => {
-        this.#handOut();
-      });
+  #attach(
+    { name, lanes }: Topic<T, S>,
+    subscriber: Subscriber,
+    encoding: Encoding<T>,
+    { filter, has }: Wish<T>,
+  ): Place<T> {
+    const isFirst = !lanes.some(({ chained }) => chained);
+    const place = placeIn(lanes, name, encoding, filter);
+    const { lane, audience } = place;
+    if (!lane.chained) {
+      audience.subscribers.add(subscriber);
+      return place;
+    }
+    // Nobody is here who could have another one.
+    if (isFirst && has !== undefined) this.#predecessors.set(name, has);
+    const isAbreast = has !== undefined && this.#predecessors.get(name) === has;
+    if (isAbreast) audience.subscribers.add(subscriber);
+    else (audience.fresh ??= new Set()).add(subscriber);
+    return place;
+  }
+
+  #take({ audiences, encode }: Lane<T>, message: T, before: T | undefined): void {
+    let bytes: Buffer | undefined;
+    for (const audience of audiences.values()) {
+      const { accepts, batch, fresh } = audience;
+      if (accepts?.(message) === false) continue;
+      bytes ??= encode(message, before);
+      if (batch.length === 0) {
+        if (fresh !== undefined) {
+          audience.first = before === undefined ? bytes : encode(message, undefined);
+        }
+        this.#dirty.push(audience);
+        if (this.#dirty.length === 1) {
+          queueMicrotask(() => {
+            this.#handOut();
+          });
+        }
+      }
+      batch.push(bytes);
     }
   }
 
   #handOut(): void {
     const dirty = this.#dirty;
     this.#dirty = [];
-    for (const lane of dirty) {
-      const { batch } = lane;
-      const [first] = batch;
-      if (first === undefined) continue;
-      const bytes = batch.length === 1 ? first : Buffer.concat(batch);
-      this.#delivered += batch.length * lane.subscribers.size;
-      batch.length = 0;
-      for (const subscriber of lane.subscribers) subscriber.write(bytes);
+    for (const audience of dirty) {
+      const { subscribers, batch, fresh, first } = audience;
+      const all = batch.splice(0);
+      audience.first = undefined;
+      this.#hand(subscribers, all);
+      if (fresh === undefined || first === undefined) continue;
+      // From now on they have what the others have.
+      audience.fresh = undefined;
+      for (const subscriber of fresh) subscribers.add(subscriber);
+      this.#hand(fresh, [first, ...all.slice(1)], (subscriber) => subscribers.has(subscriber));
     }
   }
+
+  /** @param isHere whether a subscriber has not left, as one may while another is written to */
+  #hand(
+    subscribers: ReadonlySet<Subscriber>,
+    batch: readonly Buffer[],
+    isHere: (subscriber: Subscriber) => boolean = () => true,
+  ): void {
+    const [first] = batch;
+    if (first === undefined || subscribers.size === 0) return;
+    const bytes = batch.length === 1 ? first : Buffer.concat(batch);
+    this.#delivered += batch.length * subscribers.size;
+    for (const subscriber of subscribers) if (isHere(subscriber)) subscriber.write(bytes);
+  }
 }
 
-function attach<T>(
+function everybody<T>({ subscribers, fresh }: Audience<T>): Subscriber[] {
+  return fresh === undefined ? [...subscribers] : [...subscribers, ...fresh];
+}
+
+function placeIn<T>(
   lanes: Lane<T>[],
   topic: string,
-  subscriber: Subscriber,
   encoding: Encoding<T>,
-): void {
-  let lane = lanes.find((each) => each.key === encoding.key);
+  filter: Wish<T>["filter"],
+): Place<T> {
+  let lane = lanes.find(({ key }) => key === encoding.key);
   if (lane === undefined) {
-    const encode = encoding.encoderFor(topic);
-    lane = { key: encoding.key, encode, subscribers: new Set(), batch: [] };
+    const { key, chained = false } = encoding;
+    lane = { key, chained, encode: encoding.encoderFor(topic), audiences: new Map() };
     lanes.push(lane);
   }
-  lane.subscribers.add(subscriber);
+  const key = filter?.key ?? "";
+  let audience = lane.audiences.get(key);
+  if (audience === undefined) {
+    const accepts = filter?.accepts;
+    const subscribers = new Set<Subscriber>();
+    audience = { key, accepts, subscribers, fresh: undefined, batch: [], first: undefined };
+    lane.audiences.set(key, audience);
+  }
+  return { lane, audience };
 }
 
-function detach<T>(lanes: Lane<T>[], subscriber: Subscriber): void {
-  for (const [index, { subscribers }] of lanes.entries()) {
-    if (!subscribers.delete(subscriber)) continue;
-    // Nobody is left for whom a message would have to be encoded.
-    if (subscribers.size === 0) lanes.splice(index, 1);
-    return;
-  }
+/** Nobody may be left for whom a message would have to be encoded. */
+function detach<T>(lanes: Lane<T>[], subscriber: Subscriber, { lane, audience }: Place<T>): void {
+  const { key, subscribers, fresh } = audience;
+  if (!subscribers.delete(subscriber)) fresh?.delete(subscriber);
+  if (fresh?.size === 0) audience.fresh = undefined;
+  if (subscribers.size > 0 || audience.fresh !== undefined) return;
+  lane.audiences.delete(key);
+  if (lane.audiences.size === 0) lanes.splice(lanes.indexOf(lane), 1);
 }
 
 /** One share of a topic: first confirmed, then somebody is attached, then it is ended. */
@@ -186,6 +286,7 @@ export class HubSubscription<
 > implements BusSubscription {
   readonly #topic: Topic<T, S>;
   #subscriber: Subscriber | undefined;
+  #place: Place<T> | undefined;
   #ended = false;
 
   constructor(topic: Topic<T, S>) {
@@ -210,15 +311,15 @@ export class HubSubscription<
   }
 
   /** From now on, and not before, the subscriber gets what is published. */
-  attach(subscriber: Subscriber, encoding: Encoding<T>): void {
+  attach(subscriber: Subscriber, encoding: Encoding<T>, wish: Wish<T> = {}): void {
     this.#subscriber = subscriber;
-    this.#topic.attach(subscriber, encoding);
+    this.#place = this.#topic.attach(subscriber, encoding, wish);
   }
 
   /** Detaches the subscriber; the last of a topic ends the source's subscription. Idempotent. */
   unsubscribe(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#topic.release(this.#subscriber);
+    this.#topic.release(this.#subscriber, this.#place);
   }
 }
