@@ -79,9 +79,7 @@ export class DatastoreStore implements Store {
         if (changes.length === 0) return { result, mutations: [] };
         const now = new Date();
         const final = new Map<string, string | null>();
-        const mutations: Mutation[] = [
-          { upsert: headKey, properties: { rev: rev + changes.length } },
-        ];
+        const mutations: Mutation[] = [];
         for (const { rev: own, patch, request } of changes) {
           for (const [key, value] of patch) final.set(key, value);
           mutations.push({
@@ -106,6 +104,10 @@ export class DatastoreStore implements Store {
               : { upsert: entryKey(key), properties: { key: JSON.stringify(key), value } },
           );
         }
+        // All at once or nothing, whatever the order. But the emulator with locks lets others read while
+        // it applies them: who then finds a new revision must find all that is of it. What they find of
+        // the next one comes to them once more, as a change.
+        mutations.push({ upsert: headKey, properties: { rev: rev + changes.length } });
         return { result, mutations };
       },
       // Who writes decides how long to go on.
