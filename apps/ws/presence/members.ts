@@ -221,16 +221,23 @@ export class Members {
     }
   }
 
+  /** As `absent`, for a part that not every gateway has: the gateway itself is asked whether it is there. */
+  async absentPart(id: string): Promise<Absence | "there"> {
+    return this.#probe(id);
+  }
+
   /** Asks a silent gateway whether it is there; its answer is taken like any other. */
-  async #probe(id: string): Promise<void> {
+  async #probe(id: string): Promise<Absence | "there"> {
     const probe = encode({ type: "probe", gateway: this.#id });
     try {
       const { data, subject } = await this.#bus.request(gatewaySubject(id), probe, {
         withinMs: this.#limits.helloIntervalMs,
       });
       this.#take(data, { subject, reply: undefined });
+      return "there";
     } catch (error) {
-      if (error instanceof BusError && error.code === "no_responders") this.absent(id);
+      const isNobody = error instanceof BusError && error.code === "no_responders";
+      return isNobody ? this.absent(id) : "perhaps returning";
     }
   }
 

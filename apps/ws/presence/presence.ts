@@ -2,6 +2,7 @@ import { type Bus, BusError, type BusMessage, type BusSubscription } from "../..
 import type { Log } from "../../lib/log.ts";
 import type { ClientInfo } from "./client-info.ts";
 import { gatewaySubject, Members, type MembersLimits } from "./members.ts";
+import { askOthers, isNobody } from "./others.ts";
 import {
   badQuestion,
   decodePage,
@@ -246,20 +247,13 @@ export class PresenceService {
   }
 
   async #collect(round: Round): Promise<void> {
-    const asked = new Set<string>();
-    // Every hello that NATS had taken when the question began is here before this answer.
-    let barrier: Promise<void> | undefined = this.#bus.flush();
-    for (;;) {
-      const fresh = this.members.others.filter((id) => !asked.has(id));
-      if (round.ended || (barrier === undefined && fresh.length === 0)) return;
-      for (const id of fresh) asked.add(id);
-      const failed = (): void => {
-        round.complete = false;
-      };
-      await Promise.all([barrier?.catch(failed), ...fresh.map((id) => this.#askOne(round, id))]);
-      // Whose hello came meanwhile is asked, too.
-      barrier = undefined;
-    }
+    const complete = await askOthers({
+      bus: this.#bus,
+      members: this.members,
+      ask: (id) => this.#askOne(round, id),
+      ended: () => round.ended,
+    });
+    if (!complete) round.complete = false;
   }
 
   /** Takes a gateway's clients, page by page; when it is gone, none. */
@@ -295,7 +289,7 @@ export class PresenceService {
     } catch (error) {
       if (round.ended) return;
       if (!(error instanceof BusError)) throw error;
-      if (error.code === "no_responders" && this.members.absent(id) === "gone") {
+      if (isNobody(error) && this.members.absent(id) === "gone") {
         for (const client of found) round.clients.delete(client);
         return;
       }
