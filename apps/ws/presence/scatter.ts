@@ -45,7 +45,7 @@ export class Scatter {
     const { bus, part, log } = this.#options;
     const deadline = performance.now() + withinMs;
     const leftMs = (): number => deadline - performance.now();
-    let complete = true;
+    const silent: string[] = [];
     const askOne = async (id: string): Promise<void> => {
       try {
         await ask(async (question) => {
@@ -57,14 +57,14 @@ export class Scatter {
         // A gateway of another version may be there, and not know what is asked.
         if (isNobody(error) && (await members.absentPart(id)) === "gone") return;
         log.warn({ gateway: id, reason: error.message }, "another gateway did not answer");
-        complete = false;
+        silent.push(id);
       }
     };
     const late = (): Error => new BusError("unavailable", "the other gateways are not known yet");
     try {
       await within(members.whenSettled(), leftMs(), late);
       const heard = await askOthers({ bus, members, ask: askOne, ended: () => leftMs() <= 0 });
-      return heard && complete && members.complete && leftMs() > 0;
+      return heard && silent.length === 0 && members.complete && leftMs() > 0;
     } catch (error) {
       if (!(error instanceof BusError)) throw error;
       return false;
