@@ -19,6 +19,23 @@ export function publicationOf(codec: Codec, message: ChannelMessage): Encoded {
   return (message[codec.name] ??= encode(codec, message));
 }
 
+/** As many publications, from the first on, as have room. */
+export function publicationsWithin(
+  codec: Codec,
+  messages: readonly ChannelMessage[],
+  maxSize: number,
+): readonly Encoded[] {
+  const publications: Encoded[] = [];
+  let size = 0;
+  for (const message of messages) {
+    const publication = publicationOf(codec, message);
+    size += publication.length;
+    if (size > maxSize) break;
+    publications.push(publication);
+  }
+  return publications;
+}
+
 function encode(codec: Codec, message: ChannelMessage): Encoded {
   const { data, offset } = message;
   // Whoever may publish on NATS may write any header; what is no client is left out.
