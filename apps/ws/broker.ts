@@ -6,6 +6,7 @@ import { ChannelMessage } from "./channel-message.ts";
 import type { ChannelLog } from "./history/channel-log.ts";
 import type { History } from "./history/history.ts";
 import type { Source, SourceListener } from "./hub.ts";
+import { detailsOf, type PublicationDetails, publicationHeaders } from "./publication-headers.ts";
 
 export interface BrokerLimits {
   /** Published bytes that NATS has not confirmed; beyond, publishers should wait. */
@@ -67,7 +68,7 @@ export class Broker implements Source<ChannelMessage, ChannelSubscription> {
     const namespace = this.#history?.namespaceOf(topic);
     if (this.#history === undefined || namespace === undefined) {
       return this.#bus.subscribe(topicSubject(topic), (data, message) => {
-        listener.onMessage(new ChannelMessage(data, { info: message.header("Centrifuge-Info") }));
+        listener.onMessage(new ChannelMessage(data, detailsOf(message)));
       });
     }
     const share = this.#history.subscribe(topic, namespace, listener);
@@ -86,23 +87,22 @@ export class Broker implements Source<ChannelMessage, ChannelSubscription> {
   /**
    * Publishes for a client and resolves when NATS has it; in a channel with history, when it is stored.
    *
-   * @param info who publishes, as JSON
    * @throws BusError `unavailable` when it may or may not have been published, `too_large`
    */
   async publishFor(
     topic: string,
     message: Uint8Array,
-    { info, withinMs }: { readonly info: string; readonly withinMs: number },
+    { withinMs, ...details }: PublicationDetails & { readonly withinMs: number },
   ): Promise<void> {
+    const headers = publicationHeaders(details);
     if (this.#history?.namespaceOf(topic) !== undefined) {
-      await this.#history.publish(topic, message, { id: randomUUID(), info, withinMs });
+      await this.#history.publish(topic, message, { id: randomUUID(), headers, withinMs });
       return;
     }
     const published = Promise.withResolvers<undefined>();
-    const headers = { "Centrifuge-Info": info };
     this.#batch.push({
       send: () => {
-        this.#bus.send(topicSubject(topic), message, { headers });
+        this.#bus.send(topicSubject(topic), message, headers && { headers });
       },
       published,
     });

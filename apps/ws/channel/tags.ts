@@ -4,13 +4,14 @@ import { isRecord } from "../presence/client-info.ts";
 export type Tags = Readonly<Record<string, string>>;
 
 const maxTags = 64;
-const maxBytes = 8_192;
+/** Of a publication's tags as its header has them. */
+export const maxTagsBytes = 8_192;
 
 /** Why a publication cannot have these tags; undefined when it can. */
 export function tagsProblem(tags: Tags): string | undefined {
   if (Object.keys(tags).length > maxTags) return `there are more than ${maxTags} tags`;
   const bytes = Buffer.byteLength(encodeTags(tags));
-  return bytes > maxBytes ? `the tags take more than ${maxBytes} bytes` : undefined;
+  return bytes > maxTagsBytes ? `the tags take more than ${maxTagsBytes} bytes` : undefined;
 }
 
 /** Tags as a header of a message on NATS has them. */
@@ -24,8 +25,8 @@ export function encodeTags(tags: Tags): string {
  */
 export function decodeTags(header: string | undefined): Tags | undefined {
   // A character takes a byte or more.
-  if (header === undefined || header.length > maxBytes) return undefined;
-  if (Buffer.byteLength(header) > maxBytes) return undefined;
+  if (header === undefined || header.length > maxTagsBytes) return undefined;
+  if (Buffer.byteLength(header) > maxTagsBytes) return undefined;
   let value: unknown;
   try {
     value = JSON.parse(header);

@@ -1,4 +1,4 @@
-import { type Bus, BusError } from "../../lib/bus.ts";
+import { type Bus, BusError, type BusHeaders } from "../../lib/bus.ts";
 import type { Log } from "../../lib/log.ts";
 import { topicSubject } from "../../lib/topic-subject.ts";
 import { pause, within } from "../../lib/within.ts";
@@ -201,12 +201,15 @@ export class History {
   async publish(
     channel: string,
     data: Uint8Array,
-    options: { readonly id: string; readonly info?: string | undefined; readonly withinMs: number },
+    options: {
+      readonly id: string;
+      readonly headers?: BusHeaders | undefined;
+      readonly withinMs: number;
+    },
   ): Promise<void> {
     const { bus, jetStream } = this.#options;
-    const { id, info, withinMs } = options;
+    const { id, headers, withinMs } = options;
     const subject = topicSubject(channel);
-    const headers = info === undefined ? undefined : { "Centrifuge-Info": info };
     // After that the stream may have forgotten the id.
     const ttlMs = this.namespaceOf(channel)?.ttlMs ?? 0;
     const deadline = performance.now() + Math.min(withinMs, duplicateWindowMs(ttlMs) / 2);

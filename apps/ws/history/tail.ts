@@ -1,4 +1,5 @@
 import { ChannelMessage } from "../channel-message.ts";
+import { detailsOf } from "../publication-headers.ts";
 import type { Tip } from "./continuation.ts";
 import type { StoredMessage } from "./jetstream.ts";
 import type { Expendable, TailBudget } from "./tail-budget.ts";
@@ -133,8 +134,10 @@ export class Tail implements Expendable {
     this.#tidiedAt = nowMs;
     // What is much longer than its payload, like control characters in JSON, is made again.
     for (const { message } of this.#entries) {
-      const { data, info = "", json = "" } = message;
-      if (json.length > entryBytes + 2 * (data.length + info.length)) message.json = undefined;
+      const { size, json = "" } = message;
+      if (json.length > entryBytes + 2 * size) message.json = undefined;
+      // Who comes back much later finds few that are the same.
+      message.deltas = undefined;
     }
   }
 
@@ -178,14 +181,14 @@ export class Tail implements Expendable {
 }
 
 /** With what encoders keep of it, which is a little longer than the payload, twice if it is no Latin. */
-function bytesOf({ message: { data, info } }: Entry): number {
-  return entryBytes + 3 * (data.length + (info?.length ?? 0));
+function bytesOf({ message: { size } }: Entry): number {
+  return entryBytes + 3 * size;
 }
 
 export function entryOf(stored: StoredMessage, offset: number): Entry {
   // What NATS hands out is a piece of a larger read buffer.
   const data = Buffer.from(stored.data);
-  const message = new ChannelMessage(data, { offset, info: stored.header("Centrifuge-Info") });
+  const message = new ChannelMessage(data, { offset, ...detailsOf(stored) });
   return {
     seq: stored.seq,
     time: stored.time,

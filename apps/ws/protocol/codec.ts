@@ -1,5 +1,5 @@
 import type { Input } from "./effects.ts";
-import type { Encoded, Publication, Push, Reply } from "./messages.ts";
+import type { Encoded, Payload, Publication, Push, Reply } from "./messages.ts";
 
 /** One encoding of the protocol: bytes of clients to inputs, replies and pushes to what goes to them. */
 export interface Codec {
@@ -9,6 +9,8 @@ export interface Codec {
   reply(reply: Reply): Encoded;
   push(push: Push): Encoded;
   readonly ping: Encoded;
+  /** A payload as subscribers get it, which deltas are made of. */
+  payload(data: Payload): Payload;
   /** A publication for pushes, recoveries and histories alike: it is made once for all who get it. */
   publication(publication: Publication): Encoded;
   /** Asked once per channel: makes pushes to the channel's subscribers of what `publication` made. */

@@ -143,8 +143,8 @@ export interface Publication {
   readonly offset?: number;
   readonly tags?: Tags;
   /**
-   * For subscriptions with deltas: `full`, `data` is a whole payload, which JSON clients get as a string;
-   * `delta`, it is a delta of the payload against the one before.
+   * For subscriptions with deltas: `full`, `data` is a whole payload, from `Codec.payload`; `delta`, it is a
+   * delta of such a payload against the one before. JSON clients get both as a string.
    */
   readonly delta?: "full" | "delta";
 }

@@ -4,6 +4,7 @@ import {
   encodePublication,
   encodePush,
   encodeReply,
+  publicationPayload,
   publicationPushAround,
   textOf,
 } from "./encode.ts";
@@ -15,6 +16,7 @@ export const jsonCodec: Codec = {
   reply: encodeReply,
   push: encodePush,
   ping: "{}",
+  payload: publicationPayload,
   publication: encodePublication,
   publicationPush: (channel) => {
     const [before, after] = publicationPushAround(channel);

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import type {
   ClientInfo,
   ConnectResult,
@@ -66,8 +67,7 @@ export function encodePublication({ data, info, offset, tags, delta }: Publicati
 }
 
 function dataText(data: Payload, delta: Publication["delta"]): string {
-  if (delta === undefined) return publicationData(data);
-  return JSON.stringify(delta === "full" ? publicationData(data) : textOf(data));
+  return delta === undefined ? publicationData(data) : JSON.stringify(textOf(data));
 }
 
 function tagsText(tags: Tags): string {
@@ -93,6 +93,12 @@ export function encodeClientInfo({ user, client, conn_info, chan_info }: ClientI
 export function publicationData(payload: Payload): string {
   const text = textOf(payload);
   return isJson(text) && !isTooDeep(text) ? withoutNewlines(text) : JSON.stringify(text);
+}
+
+/** The same as UTF-8; most payloads are it already. */
+export function publicationPayload(payload: Payload): Payload {
+  const text = publicationData(payload);
+  return isUtf8(payload) && text === textOf(payload) ? payload : Buffer.from(text);
 }
 
 /** Absent when it is empty. */

@@ -12,6 +12,7 @@ export const protobufCodec: Codec = {
   reply: (value) => bytesOf(reply, value),
   push: (value) => bytesOf(pushInReply, value),
   ping: new Uint8Array(),
+  payload: (data) => data,
   publication: (value) => bytesOf(publication, value),
   publicationPush: publicationPush,
 };

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { connect, headers, type JetStreamManager, type NatsConnection } from "nats";
+import type { ChannelMessage } from "../../../../apps/ws/channel-message.ts";
 import { anchorSlack } from "../../../../apps/ws/history/continuation.ts";
 import type { HistoryNamespace } from "../../../../apps/ws/history/history.ts";
 import { JetStream } from "../../../../apps/ws/history/jetstream.ts";
+import { publicationHeaders } from "../../../../apps/ws/publication-headers.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { Gate } from "../../../support/gate.ts";
 import { JetStreamServer } from "../../../support/gateway-process.ts";
@@ -15,6 +17,12 @@ import { HistoryGateway, type Where } from "./gateway.ts";
 const range = (from: number, to: number): number[] =>
   Array.from({ length: to - from + 1 }, (_, index) => from + index);
 const texts = (from: number, to: number): string[] => range(from, to).map(String);
+
+/** All that there is of a publication. */
+const detailsOf = ({ data, offset, info, tags = {}, wantsDelta }: ChannelMessage): unknown[] => [
+  ...[Buffer.from(data), offset, info],
+  ...[Object.entries(tags), wantsDelta],
+];
 
 /** A client of NATS beside the gateways: a service, or an operator. */
 class Outsider implements AsyncDisposable {
@@ -112,20 +120,19 @@ describe("the history of a channel in JetStream", () => {
     assert.equal(history.namespaceOf("other:a"), undefined);
     const channels = ["a", "chat:a", "$chat:a", "$a"];
     const info = JSON.stringify({ user: "ann — ä" });
+    const data = Buffer.from([0, 255, 10, 13]);
+    const stored = [
+      [data, 1, info, [["größe — ä", "1 €"]], true],
+      [Buffer.of(), 2, undefined, [], false],
+    ];
+    const headers = publicationHeaders({ info, tags: { "größe — ä": "1 €" }, delta: true });
     for (const channel of channels) {
       const follower = await gateway.follow(channel);
-      const data = Buffer.from([0, 255, 10, 13]);
-      await history.publish(channel, data, { id: `${channel} 1`, info, withinMs: 5_000 });
+      await history.publish(channel, data, { id: `${channel} 1`, headers, withinMs: 5_000 });
       await history.publish(channel, Buffer.of(), { id: `${channel} 2`, withinMs: 5_000 });
       await follower.received(2);
       const latest = follower.log.visible(Date.now()) ?? [];
-      assert.deepEqual(
-        latest.map((each) => [Buffer.from(each.data), each.offset, each.info]),
-        [
-          [data, 1, info],
-          [Buffer.of(), 2, undefined],
-        ],
-      );
+      assert.deepEqual(latest.map(detailsOf), stored);
     }
     // The same again, as it is stored.
     await gateway.stop();
@@ -134,7 +141,10 @@ describe("the history of a channel in JetStream", () => {
       const follower = await next.follow(channel);
       await follower.log.load();
       const [first, second] = follower.log.visible(Date.now()) ?? [];
-      assert.deepEqual([first?.info, first?.data.length, second?.data.length], [info, 4, 0]);
+      assert.deepEqual(
+        [first, second].map((each) => each && detailsOf(each)),
+        stored,
+      );
     }
   });
 

@@ -6,6 +6,7 @@ import {
   encodePush,
   encodeReply,
   publicationData,
+  publicationPayload,
   publicationPushAround,
 } from "../../../../../apps/ws/protocol/json/encode.ts";
 import type { Push, Reply } from "../../../../../apps/ws/protocol/messages.ts";
@@ -179,7 +180,8 @@ describe("a publication", () => {
   });
 
   it("for a subscription with deltas has its data as a string, be it whole or a delta", () => {
-    const whole = (data: string) => encodePublication({ data: Buffer.from(data), delta: "full" });
+    const whole = (data: string) =>
+      encodePublication({ data: publicationPayload(Buffer.from(data)), delta: "full" });
     assert.equal(whole('{"a":\n1}'), '{"data":"{\\"a\\": 1}"}');
     // What is no JSON is a JSON string first: the client parses what it has put together.
     assert.equal(whole("x"), '{"data":"\\"x\\""}');
@@ -210,7 +212,9 @@ describe("a payload", () => {
   ];
   for (const [payload, text] of payloads) {
     it(`${JSON.stringify(payload)} is ${text} to clients that speak JSON`, () => {
-      assert.equal(publicationData(Buffer.from(payload as string)), text);
+      const bytes = Buffer.from(payload as string);
+      assert.equal(publicationData(bytes), text);
+      assert.equal(Buffer.from(publicationPayload(bytes)).toString(), text);
       JSON.parse(text);
     });
   }
