@@ -49,7 +49,9 @@ function normalIn(value: unknown, inMap: boolean): unknown {
   }
   return fromEntries(value, (name, field) => {
     if (inMap) return typeof field === "string" ? field : normal(field);
-    if (payloads.has(name)) return field instanceof Uint8Array ? normal(field) : payload(field);
+    if (payloads.has(name)) {
+      return field instanceof Uint8Array ? normalIn(field, false) : payload(field);
+    }
     if (!maps.has(name)) return normalIn(field, false);
     const map = normalIn(field, true);
     return typeof map === "object" && map !== null && Object.keys(map).length === 0
@@ -58,7 +60,7 @@ function normalIn(value: unknown, inMap: boolean): unknown {
   });
 }
 
-/** In JSON, empty bytes are an empty string. */
+/** In JSON, an empty text may be empty bytes. */
 function payload(value: unknown): unknown {
   return value === "" ? undefined : { payload: value };
 }
