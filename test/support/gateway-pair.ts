@@ -1,7 +1,7 @@
 import { SignJWT } from "jose";
 import { connect, type NatsConnection } from "nats";
 import { eventually } from "./eventually.ts";
-import { JetStreamServer, startGatewayProcess } from "./gateway-process.ts";
+import { JetStreamServer, startGatewayProcess, subjectOf } from "./gateway-process.ts";
 import type { NatsServer } from "./nats.ts";
 import type { ServiceProcess } from "./process.ts";
 
@@ -86,9 +86,21 @@ export class GatewayPair implements AsyncDisposable {
     return Number(line?.slice(name.length) ?? 0);
   }
 
+  /** The sum of a counter of a gateway over all its labels. */
+  async total(index: 0 | 1, name: string): Promise<number> {
+    const text = await (await fetch(`http://127.0.0.1:${this.port(index)}/metrics`)).text();
+    const lines = text.split("\n").filter((each) => each.startsWith(`${name}{`));
+    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
+  }
+
   /** A channel that no other test uses. */
   channel(namespace = ""): string {
     return `${namespace === "" ? "" : `${namespace}:`}channel-${++this.#channels}`;
+  }
+
+  /** Publishes as a service does that knows NATS alone. */
+  publish(channel: string, payload: string | Uint8Array): void {
+    this.publisher.publish(subjectOf(channel), payload);
   }
 
   /** Kills NATS, and starts it again without anything that it had stored. */

@@ -46,15 +46,6 @@ export const guarded = {
   rpc: { ping: { enabled: true } },
 };
 
-/** The same, where each user has a channel. */
-export const personal = {
-  ...guarded,
-  client: {
-    ...guarded.client,
-    subscribe_to_user_personal_channel: { enabled: true, personal_channel_namespace: "own" },
-  },
-};
-
 /** Everybody may do everything; namespaces differ in what they keep. */
 export const open = {
   client: { insecure: true, token: { hmac_secret_key: hmacKey } },
@@ -76,6 +67,39 @@ export const open = {
       { name: "shy", presence: true, join_leave: true },
     ],
   },
+  prometheus: { enabled: true },
+  shutdown: { timeout: "2s" },
+};
+
+const forClients = {
+  allow_subscribe_for_client: true,
+  allow_publish_for_client: true,
+  allow_history_for_client: true,
+  allow_presence_for_client: true,
+};
+
+/** For the table: a namespace for each kind of channel; tokens as in guarded, with more patience. */
+export const table = {
+  client: {
+    token: { hmac_secret_key: hmacKey },
+    expired_close_delay: "3s",
+    expired_sub_close_delay: "3s",
+    subscribe_to_user_personal_channel: { enabled: true, personal_channel_namespace: "own" },
+  },
+  channel: {
+    without_namespace: everything,
+    namespaces: [
+      ...guarded.channel.namespaces,
+      { name: "long", ...everything, ...forClients, history_size: 2_000 },
+      ...open.channel.namespaces.map((namespace) => ({
+        ...namespace,
+        ...forClients,
+        // Who may read the history may recover, too, but these are to ask for it.
+        ...(namespace.name === "wish" ? { allow_history_for_client: false } : {}),
+      })),
+    ],
+  },
+  rpc: guarded.rpc,
   prometheus: { enabled: true },
   shutdown: { timeout: "2s" },
 };

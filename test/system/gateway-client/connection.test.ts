@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { WebSocket } from "ws";
-import { eventually } from "../../support/eventually.ts";
 import { GatewayPair, inSeconds, token } from "../../support/gateway-pair.ts";
 import { NpmClient } from "../../support/npm-client.ts";
 import { ProtocolClient } from "../../support/protocol-client.ts";
@@ -17,87 +16,10 @@ describe("a connection of the npm client", { concurrency: 4 }, () => {
     await pair[Symbol.asyncDispose]();
   });
 
-  it("is made with a token", async () => {
-    using ann = await NpmClient.connect(pair.port(0), { token: await token({ sub: "ann" }) });
-    using other = await NpmClient.connect(pair.port(1), { token: await token({ sub: "ann" }) });
-    assert.deepEqual(ann.events, ["connecting 0", "connected"]);
-    assert.match(ann.id, /^[0-9a-f-]{36}$/);
-    assert.notEqual(ann.id, other.id);
-  });
-
   it("is made with Node's own websocket, too", async () => {
     const options = { token: await token({ sub: "ann" }), websocket: globalThis.WebSocket };
     using ann = await NpmClient.connect(pair.port(0), options);
     await ann.subscribe(pair.channel());
-  });
-
-  it("is anonymous with a token that names nobody and never expires", async () => {
-    using nobody = await NpmClient.connect(pair.port(0), { token: await token({}) });
-    const channel = pair.channel();
-    using ann = await NpmClient.connect(pair.port(1), { token: await token({ sub: "ann" }) });
-    await ann.subscribe(channel);
-    const { clients } = await ann.client.presence(channel);
-    assert.deepEqual(Object.values(clients), [{ client: ann.id, user: "ann" }]);
-    assert.deepEqual(nobody.events, ["connecting 0", "connected"]);
-  });
-
-  const terminal: Record<string, () => Promise<[token: string, events: RegExp]>> = {
-    "is refused for good with a token that somebody else signed": async () => [
-      await token({ sub: "ann" }, "another key that nobody knows here"),
-      /^connecting 0; disconnected 3500$/,
-    ],
-    "is refused for good with a token that is none": () =>
-      Promise.resolve(["nonsense", /^connecting 0; disconnected 3500$/]),
-    "is refused for good with a subscription token": async () => [
-      await token({ sub: "ann", channel: "a" }),
-      /^connecting 0; disconnected 3500$/,
-    ],
-    "is refused for good without a token": () =>
-      Promise.resolve(["", /^connecting 0; (error connect 101; )?disconnected (101|35\d\d)$/]),
-    "ends as unauthorized with an expired token, when there is no way to get another": async () => [
-      await token({ sub: "ann", exp: inSeconds(-10) }),
-      /disconnected 1$/,
-    ],
-  };
-  for (const [name, make] of Object.entries(terminal)) {
-    it(name, async () => {
-      const [text, events] = await make();
-      using client = new NpmClient(pair.port(0), { token: text });
-      client.client.connect();
-      await eventually("it gives up", () => client.events.at(-1)?.startsWith("disconnected"));
-      assert.match(client.events.join("; "), events);
-    });
-  }
-
-  it("gets itself another token when its own has expired", async () => {
-    let asked = 0;
-    using client = await NpmClient.connect(pair.port(0), {
-      token: await token({ sub: "ann", exp: inSeconds(-10) }),
-      getToken: async () => {
-        asked += 1;
-        return token({ sub: "ann" });
-      },
-    });
-    assert.equal(asked, 1);
-    assert.deepEqual(client.events.slice(-1), ["connected"]);
-    assert.ok(!client.events.some((event) => event.startsWith("disconnected")));
-  });
-
-  it("goes on with a refreshed token, and stays the same connection", async () => {
-    let asked = 0;
-    using client = await NpmClient.connect(pair.port(0), {
-      token: await token({ sub: "ann", exp: inSeconds(1) }),
-      getToken: async () => {
-        asked += 1;
-        return token({ sub: "ann", exp: inSeconds(asked < 3 ? 1 : 600) });
-      },
-    });
-    const subscription = await client.subscribe(pair.channel());
-    await eventually("it has been refreshed again and again", () => asked >= 3);
-    await client.client.publish(subscription.channel, 1);
-    await subscription.received(1);
-    assert.deepEqual(client.events, ["connecting 0", "connected"]);
-    assert.deepEqual(subscription.events.slice(0, 2), ["subscribing 0", "subscribed"]);
   });
 
   it("is closed with 3005 some time after its token has expired", async () => {
@@ -152,16 +74,6 @@ describe("a connection of the npm client", { concurrency: 4 }, () => {
   it("is closed with 3502 when it never connects", async () => {
     const raw = await ProtocolClient.open(pair.port(0));
     assert.equal((await raw.closing()).code, 3502);
-  });
-
-  it("comes back by itself when the gateway closes it with a code that says so", async () => {
-    // The connection's token is refreshed by nobody: 3005.
-    const text = await token({ sub: "ann", exp: inSeconds(1) });
-    using client = await NpmClient.connect(pair.port(0), {
-      token: text,
-      getToken: () => Promise.reject(new Error("not now")),
-    });
-    await client.happens("connecting 3005");
   });
 
   it("is not one that speaks protobuf", async () => {
@@ -230,15 +142,6 @@ describe("a connection of the npm client", { concurrency: 4 }, () => {
     const raw = await ProtocolClient.open(pair.port(0));
     raw.send({ id: 1, subscribe: { channel: "a" } });
     assert.equal((await raw.closing()).code, 3501);
-  });
-
-  it("is closed with 1009 after a message beyond 64 KiB, and the npm client gives up", async () => {
-    using client = await NpmClient.connect(pair.port(0), { token: await token({ sub: "ann" }) });
-    const channel = pair.channel();
-    await client.client.publish(channel, "x".repeat(65_000));
-    const tooLong = client.client.publish(channel, "x".repeat(65_600));
-    await assert.rejects(tooLong);
-    await client.happens("disconnected 3");
   });
 
   it("is refused by the kind of page that no origin is allowed for", async () => {

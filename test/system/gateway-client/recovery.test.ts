@@ -2,24 +2,21 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { SubscriptionOptions } from "centrifuge";
 import { eventually } from "../../support/eventually.ts";
-import { FrontDoor } from "../../support/front-door.ts";
-import { GatewayPair, token } from "../../support/gateway-pair.ts";
+import { GatewayPair } from "../../support/gateway-pair.ts";
 import { subjectOf } from "../../support/gateway-process.ts";
 import { NpmClient, type NpmSubscription } from "../../support/npm-client.ts";
 import { ProtocolClient } from "../../support/protocol-client.ts";
-import { Random } from "../../support/random.ts";
 import { open } from "./config.ts";
+import { GatewayDoor } from "./gateway-door.ts";
 
 describe("recovery, as the npm client sees it", () => {
   let pair: GatewayPair;
-  /** In front of one gateway at a time. */
-  let door: FrontDoor;
+  let door: GatewayDoor;
   let publisher: NpmClient;
 
   before(async () => {
     pair = await GatewayPair.start(open);
-    door = await FrontDoor.open(new Random(1));
-    door.add(0, pair.port(0));
+    door = await GatewayDoor.open(pair);
     publisher = await NpmClient.connect(pair.port(0));
   });
   after(async () => {
@@ -27,23 +24,6 @@ describe("recovery, as the npm client sees it", () => {
     await door[Symbol.asyncDispose]();
     await pair[Symbol.asyncDispose]();
   });
-
-  /** From now on, clients come to this gateway, and those that are there are cut off. */
-  function moveTo(index: 0 | 1): void {
-    door.remove(1 - index);
-    door.add(index, pair.port(index));
-    door.cut(new Random(1), 1);
-  }
-
-  /** Cuts all clients off, does something, and lets them come back. */
-  async function away(work: () => Promise<unknown>, index: 0 | 1 = 1): Promise<void> {
-    door.remove(0);
-    door.remove(1);
-    door.cut(new Random(1), 1);
-    await eventually("all are cut off", () => door.connections === 0);
-    await work();
-    moveTo(index);
-  }
 
   async function publish(channel: string, ...data: readonly unknown[]): Promise<void> {
     for (const each of data) await publisher.client.publish(channel, each);
@@ -77,91 +57,6 @@ describe("recovery, as the npm client sees it", () => {
     const subscription = await client.subscribe(channel, { since: since ?? null });
     return { client, subscription };
   }
-
-  it("brings exactly what was missed, on another gateway, and goes on", async () => {
-    const channel = pair.channel();
-    moveTo(0);
-    using client = await NpmClient.connect(door.port);
-    const subscription = await client.subscribe(channel);
-    await publish(channel, 1, 2);
-    await subscription.received(2);
-    await away(() => publish(channel, 3, 4, 5), 1);
-    await subscription.received(5);
-    await publish(channel, 6);
-    assert.deepEqual(await subscription.received(6), [1, 2, 3, 4, 5, 6]);
-    const events = subscription.events.filter((event) => !/^(join|leave)/.test(event));
-    assert.deepEqual(events, [
-      ...["subscribing 0", "subscribed", "publication 1 1", "publication 2 2", "subscribing 1"],
-      ...["subscribed, recovered", "publication 3 3", "publication 4 4", "publication 5 5"],
-      "publication 6 6",
-    ]);
-    const [first, second] = subscription.contexts;
-    assert.equal(second?.streamPosition?.epoch, first?.streamPosition?.epoch);
-    // The client moves on from there with each publication.
-    assert.equal(second?.streamPosition?.offset, 2);
-    assert.equal(second.hasRecoveredPublications, true);
-  });
-
-  it("says recovered when there was nothing to bring", async () => {
-    const channel = pair.channel();
-    moveTo(0);
-    using client = await NpmClient.connect(door.port);
-    const subscription = await client.subscribe(channel);
-    for (const index of [1, 0, 1] as const) {
-      const times = subscription.contexts.length;
-      moveTo(index);
-      await eventually("it is subscribed again", () => subscription.contexts.length > times);
-    }
-    assert.deepEqual(
-      subscription.contexts.map(({ wasRecovering, recovered }) => [wasRecovering, recovered]),
-      [
-        [false, false],
-        [true, true],
-        [true, true],
-        [true, true],
-      ],
-    );
-    assert.deepEqual(subscription.publications, []);
-  });
-
-  it("works from the beginning of a channel that had no publication yet", async () => {
-    const channel = pair.channel();
-    moveTo(0);
-    using client = await NpmClient.connect(door.port);
-    const subscription = await client.subscribe(channel);
-    assert.equal(subscription.position.offset, 0);
-    assert.ok(subscription.position.epoch !== "");
-    await away(() => publish(channel, "a", "b"), 1);
-    assert.deepEqual(await subscription.received(2), ["a", "b"]);
-    assert.equal(subscription.contexts[1]?.recovered, true);
-  });
-
-  it("brings what plain NATS clients published", async () => {
-    const channel = pair.channel();
-    moveTo(0);
-    using client = await NpmClient.connect(door.port);
-    const subscription = await client.subscribe(channel);
-    await away(async () => {
-      pair.publisher.publish(subjectOf(channel), "plain");
-      await pair.publisher.flush();
-    });
-    assert.deepEqual(await subscription.received(1), ["plain"]);
-  });
-
-  it("is possible from any position that the history holds, and all agree on it", async () => {
-    const channel = pair.channel();
-    await publish(channel, 1, 2, 3, 4);
-    const { epoch } = await publisher.client.history(channel);
-    for (const index of [0, 1] as const) {
-      for (const offset of [0, 1, 2, 3, 4]) {
-        const { client, subscription } = await late(channel, { offset, epoch }, index);
-        assert.deepEqual(subscription.contexts[0]?.recovered, true);
-        assert.equal(subscription.position.offset, offset);
-        assert.deepEqual(await subscription.received(4 - offset), [1, 2, 3, 4].slice(offset));
-        client.close();
-      }
-    }
-  });
 
   it("takes a position without an epoch for one of any", async () => {
     const channel = pair.channel();
@@ -247,12 +142,12 @@ describe("recovery, as the npm client sees it", () => {
 
   it("is refused after the channel was purged", async () => {
     const channel = pair.channel();
-    moveTo(0);
+    door.moveTo(0);
     using client = await NpmClient.connect(door.port);
     const subscription = await client.subscribe(channel);
     await publish(channel, 1, 2, 3);
     await subscription.received(3);
-    await away(async () => {
+    await door.away(async () => {
       await publish(channel, 4, 5);
       await purge(channel);
     });
@@ -297,7 +192,7 @@ describe("recovery, as the npm client sees it", () => {
 
   it("is refused after the whole stream was deleted and made again", async () => {
     const channel = pair.channel("wish");
-    moveTo(0);
+    door.moveTo(0);
     using client = await NpmClient.connect(door.port);
     const subscription = await client.subscribe(channel, { recoverable: true });
     await publish(channel, 1, 2, 3);
@@ -306,7 +201,7 @@ describe("recovery, as the npm client sees it", () => {
     const manager = await pair.publisher.jetstreamManager();
     const stream = await streamOf(channel);
     const { config } = await manager.streams.info(stream);
-    await away(async () => {
+    await door.away(async () => {
       await manager.streams.delete(stream);
       await manager.streams.add(config);
       for (const data of [1, 2, 3]) pair.publisher.publish(subjectOf(channel), String(data));
@@ -321,12 +216,12 @@ describe("recovery, as the npm client sees it", () => {
   it("is possible for who missed nothing, after everything has expired", async () => {
     // It keeps them for a second.
     const channel = pair.channel("brief");
-    moveTo(0);
+    door.moveTo(0);
     using client = await NpmClient.connect(door.port);
     const subscription = await client.subscribe(channel);
     await publish(channel, 1, 2);
     await subscription.received(2);
-    await away(() => new Promise((resolve) => setTimeout(resolve, 2_500)));
+    await door.away(() => new Promise((resolve) => setTimeout(resolve, 2_500)));
     await subscription.happens("subscribed, recovered");
     await publish(channel, 3);
     assert.deepEqual(await subscription.received(3), [1, 2, 3]);
@@ -338,12 +233,12 @@ describe("recovery, as the npm client sees it", () => {
 
   it("is refused for who missed something that has expired", async () => {
     const channel = pair.channel("brief");
-    moveTo(0);
+    door.moveTo(0);
     using client = await NpmClient.connect(door.port);
     const subscription = await client.subscribe(channel);
     await publish(channel, 1);
     await subscription.received(1);
-    await away(async () => {
+    await door.away(async () => {
       await publish(channel, 2);
       await new Promise((resolve) => setTimeout(resolve, 2_500));
     });
@@ -352,44 +247,7 @@ describe("recovery, as the npm client sees it", () => {
     assert.deepEqual(await subscription.received(2), [1, 3]);
   });
 
-  it("brings the latest publication only, where that is configured", async () => {
-    const channel = pair.channel("cache");
-    moveTo(0);
-    using client = await NpmClient.connect(door.port);
-    const subscription = await client.subscribe(channel);
-    await publish(channel, 1);
-    await subscription.received(1);
-    await away(() => publish(channel, 2, 3, 4));
-    assert.deepEqual(await subscription.received(2), [1, 4]);
-    assert.equal(subscription.contexts[1]?.recovered, true);
-  });
-
-  it("is nothing that a positioned channel has", async () => {
-    const channel = pair.channel("positioned");
-    using client = await NpmClient.connect(pair.port(1));
-    const { contexts, position } = await client.subscribe(channel);
-    assert.deepEqual([contexts[0]?.positioned, contexts[0]?.recoverable], [true, false]);
-    assert.equal(position.offset, 0);
-  });
-
-  it("is there for who asks, where that is allowed", async () => {
-    const channel = pair.channel("wish");
-    using client = await NpmClient.connect(pair.port(1));
-    const recoverable = await client.subscribe(channel, { recoverable: true });
-    assert.equal(recoverable.contexts[0]?.recoverable, true);
-    using other = await NpmClient.connect(pair.port(1));
-    const positioned = await other.subscribe(channel, { positioned: true });
-    const [context] = positioned.contexts;
-    assert.deepEqual([context?.positioned, context?.recoverable], [true, false]);
-    using third = await NpmClient.connect(pair.port(1));
-    const neither = await third.subscribe(channel);
-    assert.deepEqual(
-      [neither.contexts[0]?.positioned, neither.contexts[0]?.recoverable],
-      [false, false],
-    );
-  });
-
-  it("is refused with 112 to who wants nothing else, and such a client loads its state", async () => {
+  it("is refused with 112 to who wants nothing else", async () => {
     const channel = pair.channel("short");
     await publish(channel, 1, 2, 3, 4, 5, 6, 7, 8);
     const { epoch } = await publisher.client.history(channel);
@@ -397,51 +255,6 @@ describe("recovery, as the npm client sees it", () => {
     const subscribe = { channel, recover: true, offset: 1, epoch, flag: 2 };
     assert.partialDeepStrictEqual(await raw.command({ subscribe }), { error: { code: 112 } });
     raw.websocket.terminate();
-
-    using client = await NpmClient.connect(pair.port(1));
-    let loads = 0;
-    const positions = [
-      { offset: 1, epoch },
-      { offset: 6, epoch },
-    ];
-    const subscription = await client.subscribe(channel, {
-      getState: () => Promise.resolve(positions[loads++] ?? { offset: 8, epoch }),
-    });
-    assert.equal(loads, 2);
-    assert.deepEqual(await subscription.received(2), [7, 8]);
-  });
-
-  it("works for subscriptions of the server, too", async () => {
-    const channel = pair.channel();
-    moveTo(0);
-    using client = await NpmClient.connect(door.port, {
-      token: await token({ sub: "ann", channels: [channel] }),
-    });
-    await publish(channel, 1);
-    await client.happens(`publication ${channel} 1 1`);
-    await away(() => publish(channel, 2, 3));
-    await client.happens(`publication ${channel} 3 3`);
-    await publish(channel, 4);
-    await client.happens(`publication ${channel} 4 4`);
-    const data = client.publications.map((publication): unknown => publication.data);
-    assert.deepEqual(data, [1, 2, 3, 4]);
-    assert.ok(client.events.includes(`subscribed ${channel}, recovered`));
-  });
-
-  it("is refused to subscriptions of the server as honestly", async () => {
-    const channel = pair.channel("short");
-    moveTo(0);
-    using client = await NpmClient.connect(door.port, {
-      token: await token({ sub: "ann", channels: [channel] }),
-    });
-    await publish(channel, 1);
-    await client.happens(`publication ${channel} 1 1`);
-    await away(() => publish(channel, 2, 3, 4, 5, 6, 7));
-    await client.happens(`subscribed ${channel}, not recovered`);
-    await publish(channel, 8);
-    await client.happens(`publication ${channel} 8 8`);
-    const data = client.publications.map((publication): unknown => publication.data);
-    assert.deepEqual(data, [1, 8]);
   });
 
   it("answers each word as the protocol says", async () => {
