@@ -10,7 +10,12 @@ import { GithubIdentity } from "./components/github-identity.ts";
 import { apps } from "./components/lib/apps.ts";
 import { gatewayConfigText, gatewaySecretIds } from "./components/lib/gateway-config.ts";
 import { deployRule } from "./components/lib/github.ts";
-import { gatewaySubjects, replicationSubjects, topicPrefix } from "./components/lib/nats-config.ts";
+import {
+  calculatorSubjects,
+  gatewaySubjects,
+  replicationSubjects,
+  topicPrefix,
+} from "./components/lib/nats-config.ts";
 import { NatsServer } from "./components/nats-server.ts";
 import { Observability } from "./components/observability.ts";
 import { PreviewReader } from "./components/preview-reader.ts";
@@ -67,7 +72,8 @@ const nats = new NatsServer(
       add: {
         publicKey: settings.natsKeys.add,
         publish: [`${topicPrefix}add`],
-        subscribe: [],
+        subscribe: calculatorSubjects,
+        answers: true,
       },
       ws: {
         publicKey: settings.natsKeys.ws,

@@ -265,6 +265,9 @@ export class NatsBus implements Bus {
     link.onBug = (error) => {
       this.#options.log.error({ err: error }, "bug: a message from NATS was not taken");
     };
+    link.onRefusedSubscription = (subject) => {
+      this.#options.log.warn({ subject }, "NATS refuses a subscription");
+    };
     link.onRefusedPublication = (subject) => {
       this.#refused(subject);
     };

@@ -33,6 +33,8 @@ export class NatsLink {
 
   /** Called with what a subscription's callback threw. */
   onBug: (error: unknown) => void = () => undefined;
+  /** Called when the server refuses a subscription. */
+  onRefusedSubscription: (subject: string) => void = () => undefined;
   /** Called when the server refuses a publication on this link. */
   onRefusedPublication: (subject: string) => void = () => undefined;
 
@@ -93,6 +95,7 @@ export class NatsLink {
         interest.refused = new BusError("denied", "NATS refuses the subscription", {
           cause: error,
         });
+        this.onRefusedSubscription(interest.subject);
       },
     });
     this.#subscriptions.set(interest, subscription);

@@ -18,17 +18,20 @@ export const replicationSubjects: readonly string[] = [
   "m.wrote.*",
 ];
 
+/** The methods of add that clients call: method `x` is asked for on `rpc.x`. */
+export const calculatorSubjects: readonly string[] = ["rpc.sum", "rpc.concat"];
+
 /**
  * What the gateways of the service ws publish and hear: `t.` and `n.` are channels, `j.` who joins and
- * leaves them, `a.` their positions, `g.` what gateways ask each other. `r.` is what JetStream makes of
- * what it has stored; nobody else may say that.
+ * leaves them, `a.` their positions, `g.` what gateways ask each other, `rpc.` what clients ask services.
+ * `r.` is what JetStream makes of what it has stored; nobody else may say that.
  *
  * Of JetStream's API it is what makes a stream, changes its limits and reads it by direct get: no consumer,
  * no purge, no delete. A wildcard stands for a whole token, so the streams cannot be told apart by name.
  */
 export const gatewaySubjects: { readonly [may in "publish" | "subscribe"]: readonly string[] } = {
   publish: [
-    ...["t.>", "n.>", "j.>", "a.>", "g.>", "_INBOX_ws.>"],
+    ...["t.>", "n.>", "j.>", "a.>", "g.>", "rpc.>", "_INBOX_ws.>"],
     ...["CREATE", "UPDATE", "INFO", "MSG.GET"].map((call) => `$JS.API.STREAM.${call}.*`),
     "$JS.API.DIRECT.GET.>",
     "$JS.API.INFO",
@@ -43,6 +46,8 @@ export interface NatsClient {
   readonly publicKey: string;
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
+  /** Whether it may answer what it is asked: once each, to whoever asked, within a minute. */
+  readonly answers?: boolean;
 }
 
 export interface NatsConfigArgs {
@@ -123,6 +128,7 @@ function user(service: string, client: NatsClient): string[] {
     "        permissions {",
     `          publish ${permission(client.publish)}`,
     `          subscribe ${permission(client.subscribe)}`,
+    ...(client.answers === true ? ['          allow_responses { max: 1, expires: "1m" }'] : []),
     "        }",
     "      }",
   ];

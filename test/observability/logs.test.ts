@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { createAddApp } from "../../apps/add/app.ts";
+import { createCalculator } from "../../apps/add/calculator.ts";
 import { createLog } from "../../apps/lib/log.ts";
 import { NatsBus } from "../../apps/lib/nats-bus.ts";
 import { createHttpServer } from "../../apps/lib/server.ts";
@@ -220,7 +221,10 @@ describe("what probes ask", () => {
     Record<string, (use: (h: RequestListener) => Promise<void>) => Promise<void>>
   > = {
     web: (use) => use(createWebApp({ site: [page], log, signal })),
-    add: (use) => use(createAddApp({ bus: new MemoryBus(), log, signal })),
+    add: (use) => {
+      const bus = new MemoryBus();
+      return use(createAddApp({ bus, calculator: createCalculator(bus), log, signal }));
+    },
     ws: async (use) => {
       const gateway = new Gateway({ ...gatewayParts(), bus: new MemoryBus(), log, signal });
       await use(gateway.handler);

@@ -3,9 +3,10 @@ import { once } from "node:events";
 import { Agent, type IncomingMessage, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, it } from "node:test";
-import { connect, type NatsConnection } from "nats";
+import { connect, headers, type NatsConnection } from "nats";
 import { createUser } from "nkeys.js";
 import { createAddApp } from "../../../apps/add/app.ts";
+import { createCalculator } from "../../../apps/add/calculator.ts";
 import { createHttpServer } from "../../../apps/lib/server.ts";
 import { eventually } from "../../support/eventually.ts";
 import { collectingLog } from "../../support/gateway.ts";
@@ -120,6 +121,37 @@ describe("the add service", () => {
     assert.equal((await server.counts()).messagesIn, 0);
   });
 
+  it("answers calls of clients as it answers requests, and publishes their results", async () => {
+    await using server = await NatsServer.start();
+    await using listener = await listen(server);
+    await using service = start(server);
+    await service.ready();
+    const call = async (method: string, data: string | Uint8Array): Promise<string> => {
+      const sent = headers();
+      sent.set("Centrifuge-Caller", '{"user":"ada","client":"c-1"}');
+      const { client } = listener;
+      const answer = await client.request(`rpc.${method}`, data, {
+        headers: sent,
+        timeout: 20_000,
+      });
+      const error = answer.headers?.get("Nats-Service-Error-Code") ?? "";
+      const message = answer.headers?.get("Nats-Service-Error") ?? "";
+      return error === "" ? answer.string() : `${error} ${message}`;
+    };
+    assert.equal(await call("sum", '{"a":1,"b":2}'), '{"res":3}');
+    assert.equal(await call("concat", '{"a":"x","b":"é"}'), '{"res":"xé"}');
+    assert.match(await call("sum", '{"a":1,"b":"2"}'), /^400 "b" must be a finite number/);
+    assert.match(await call("sum", ""), /^400 the body must be an object, not absent$/);
+    assert.match(await call("sum", "{"), /^400 the data is not JSON$/);
+    const wrongUtf8 = Buffer.from('{"a":"\xff","b":""}', "latin1");
+    assert.match(await call("concat", wrongUtf8), /^400 the data is not JSON$/);
+    const long = JSON.stringify({ a: "x".repeat(65_536), b: "y" });
+    assert.match(await call("concat", long), /^413 the result is longer than 65536 bytes/);
+    assert.deepEqual(listener.received, ["3", "xé"]);
+    assert.equal((await service.end("SIGTERM")).code, 0);
+    await assert.rejects(call("sum", '{"a":1,"b":2}'), { code: "503" });
+  });
+
   it("says in a message what is wrong with the JSON", async () => {
     await using server = await NatsServer.start();
     await using service = start(server);
@@ -146,7 +178,9 @@ describe("the add service", () => {
   it("leaves NATS less time for a publication than the 2 s that its caller waits", async () => {
     const bus = new MemoryBus();
     const { signal } = new AbortController();
-    const server = createHttpServer(createAddApp({ bus, log: collectingLog().log, signal }));
+    const calculator = createCalculator(bus);
+    const { log } = collectingLog();
+    const server = createHttpServer(createAddApp({ bus, calculator, log, signal }));
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;

@@ -4,6 +4,7 @@ import type { RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, it } from "node:test";
 import { createAddApp } from "../../../apps/add/app.ts";
+import { createCalculator } from "../../../apps/add/calculator.ts";
 import type { Bus } from "../../../apps/lib/bus.ts";
 import type { Log } from "../../../apps/lib/log.ts";
 import { createHttpServer } from "../../../apps/lib/server.ts";
@@ -25,7 +26,9 @@ interface Built {
 
 const services: Readonly<Record<string, (parts: Parts) => Built>> = {
   web: ({ log, signal }) => ({ handler: createWebApp({ site: [], log, signal }) }),
-  add: (parts) => ({ handler: createAddApp(parts) }),
+  add: (parts) => ({
+    handler: createAddApp({ ...parts, calculator: createCalculator(parts.bus) }),
+  }),
   ws: (parts) => new Gateway({ ...gatewayParts(), ...parts }),
 };
 

@@ -13,8 +13,11 @@ import {
   type Status,
 } from "nats";
 import { createUser } from "nkeys.js";
+import { calculatorMethods } from "../../../apps/add/rpc.ts";
+import { rpcSubject } from "../../../apps/lib/rpc.ts";
 import { subjects } from "../../../apps/m/channel.ts";
 import {
+  calculatorSubjects,
   gatewaySubjects,
   natsConfig,
   type NatsConfigArgs,
@@ -26,7 +29,7 @@ import { eventually } from "../../support/eventually.ts";
 import { NatsServer } from "../../support/nats.ts";
 import { freePort } from "../../support/ports.ts";
 
-const pairs = { add: createUser(), ws: createUser() };
+const pairs = { add: createUser(), ws: createUser(), asking: createUser(), idle: createUser() };
 const alone: NatsConfigArgs = {
   serverName: "nats-0",
   zone: "us-central1-a",
@@ -34,14 +37,31 @@ const alone: NatsConfigArgs = {
   memoryMb: 16,
   clients: {
     ws: { publicKey: pairs.ws.getPublicKey(), publish: ["t.>"], subscribe: ["t.>"] },
-    add: { publicKey: pairs.add.getPublicKey(), publish: ["t.add"], subscribe: [] },
+    idle: { publicKey: pairs.idle.getPublicKey(), publish: [], subscribe: [] },
+    asking: {
+      publicKey: pairs.asking.getPublicKey(),
+      publish: ["rpc.>"],
+      subscribe: ["_INBOX_asking.>"],
+    },
+    add: {
+      publicKey: pairs.add.getPublicKey(),
+      publish: ["t.add"],
+      subscribe: calculatorSubjects,
+      answers: true,
+    },
   },
 };
 const fixedKeys = {
   ...alone,
   clients: {
     ws: { ...alone.clients["ws"], publicKey: "UWS", publish: ["t.>"], subscribe: ["t.>"] },
-    add: { ...alone.clients["add"], publicKey: "UADD", publish: ["t.add"], subscribe: [] },
+    idle: { publicKey: "UIDLE", publish: [], subscribe: [] },
+    add: {
+      publicKey: "UADD",
+      publish: ["t.add"],
+      subscribe: calculatorSubjects,
+      answers: true,
+    },
   },
 };
 
@@ -68,6 +88,14 @@ describe("the subjects of replicated memory", () => {
       ...[acknowledgement, write, written].map((of) => of("*")),
     ]);
     for (const subject of replicationSubjects) assert(!subject.startsWith(topicPrefix), subject);
+  });
+});
+
+describe("the methods of add", () => {
+  it("are those that apps/add answers", () => {
+    const never = () => Promise.reject(new Error("nobody asks"));
+    const methods = Object.keys(calculatorMethods({ sum: never, concat: never }));
+    assert.deepEqual(calculatorSubjects, methods.map(rpcSubject));
   });
 });
 
@@ -172,7 +200,38 @@ describe("a server with that configuration", () => {
     assert.deepEqual(received, ["42"]);
   });
 
-  it("lets add publish nothing else and subscribe to nothing", async () => {
+  it("lets add answer who calls its methods, once, and nobody else", async () => {
+    const add = await as("add");
+    const asking = await connect({
+      servers: server.url,
+      reconnect: false,
+      authenticator: nkeyAuthenticator(pairs.asking.getSeed()),
+      inboxPrefix: "_INBOX_asking",
+    });
+    open.push(asking);
+    const inboxes: string[] = [];
+    add.subscribe("rpc.sum", {
+      queue: "add",
+      callback: (_error, message) => {
+        inboxes.push(message.reply ?? "");
+        message.respond("3");
+      },
+    });
+    await add.flush();
+    const broken = await violations(add, async () => {
+      assert.equal((await asking.request("rpc.sum", "", { timeout: 20_000 })).string(), "3");
+    });
+    assert.deepEqual([broken, inboxes.length], [[], 1]);
+    for (const inbox of [...inboxes, "_INBOX_asking.other.1", "rpc.sum", "rpc.concat"]) {
+      const again = await violations(add, () => {
+        add.publish(inbox, "x");
+      });
+      assert.deepEqual(again, [`publish ${inbox}`]);
+    }
+    await assert.rejects(asking.request("rpc.concat", "", { timeout: 20_000 }), { code: "503" });
+  });
+
+  it("lets add publish nothing else and subscribe to nothing else", async () => {
     const add = await as("add");
     const others = ["t.other", "t", "t.add.x", "$JS.API.INFO", "$SYS.REQ.SERVER.PING", "_INBOX.x"];
     for (const subject of others) {
@@ -183,7 +242,8 @@ describe("a server with that configuration", () => {
         [`publish ${subject}`],
       );
     }
-    for (const subject of ["t.add", "t.>", ">", "*", "$SYS.>", "_INBOX.>", "$JS.>"]) {
+    const heard = ["t.add", "t.>", ">", "*", "$SYS.>", "_INBOX.>", "$JS.>", "rpc.>", "rpc.other"];
+    for (const subject of heard) {
       assert.deepEqual(
         await violations(add, () => {
           add.subscribe(subject, { callback: nothing });
@@ -191,6 +251,15 @@ describe("a server with that configuration", () => {
         [`subscription ${subject}`],
       );
     }
+  });
+
+  it("lets who is allowed nothing do nothing", async () => {
+    const idle = await as("idle");
+    const broken = await violations(idle, () => {
+      idle.publish("t.add", "x");
+      idle.subscribe("t.add", { callback: nothing });
+    });
+    assert.deepEqual(broken.sort(), ["publish t.add", "subscription t.add"]);
   });
 
   it("lets ws publish and subscribe below t. and nowhere else", async () => {
