@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { Predecessors } from "../../../apps/ws/delta/predecessors.ts";
 import {
   type Encoding,
   Hub,
   type HubSubscription,
   type Source,
   type SourceListener,
+  type Subscriber,
 } from "../../../apps/ws/hub.ts";
 
 /** A source that remembers who is subscribed. */
@@ -188,4 +190,250 @@ describe("the hub", () => {
       }),
     );
   });
+
+  it("filters for those who want it, encodes once for all of them, and has no lane for who has gone", async () => {
+    const source = new Memory();
+    const hub = new Hub(source);
+    let encoded = 0;
+    const counting: Encoding<string> = {
+      key: "counting",
+      encoderFor: () => (message) => {
+        encoded += 1;
+        return Buffer.from(message);
+      },
+    };
+    let asked = 0;
+    const accepting = (letter: string) => ({
+      key: letter,
+      accepts: (message: string) => {
+        asked += 1;
+        return message.includes(letter);
+      },
+    });
+    const [all, a1, a2, b] = [subscriber(), subscriber(), subscriber(), subscriber()];
+    const attach = (to: Subscriber, filter?: ReturnType<typeof accepting>) => {
+      const subscription = hub.subscribe("t");
+      subscription.attach(to, counting, { filter });
+      return subscription;
+    };
+    const subscriptions = [
+      attach(all),
+      attach(a1, accepting("a")),
+      attach(a2, accepting("a")),
+      attach(b, accepting("b")),
+    ];
+    for (const message of ["a", "b", "ab", "c"]) source.publish("t", message);
+    await turn();
+    assert.deepEqual(
+      [all, a1, a2, b].map(({ writes }) => writes),
+      [["ababc"], ["aab"], ["aab"], ["bab"]],
+    );
+    assert.deepEqual({ encoded, asked }, { encoded: 4, asked: 8 });
+    subscriptions.splice(0, 1)[0]?.unsubscribe();
+    source.publish("t", "c");
+    await turn();
+    // Nobody wants it.
+    assert.deepEqual({ encoded, asked }, { encoded: 4, asked: 10 });
+    for (const subscription of subscriptions.slice(0, 2)) subscription.unsubscribe();
+    source.publish("t", "a");
+    await turn();
+    assert.deepEqual({ encoded, asked }, { encoded: 4, asked: 11 });
+    assert.deepEqual(b.writes, ["bab"]);
+  });
+
+  it("tells an encoder the message before, of those who have it alone", async () => {
+    const { hub, source, join, predecessors } = chains();
+    const first = join({});
+    source.publish("t", "1");
+    source.publish("t", "2");
+    await turn();
+    const second = join({});
+    // By another way it has the message that the others had last.
+    const third = join({ has: "2" });
+    const behind = join({ has: "1" });
+    source.publish("t", "3");
+    source.publish("t", "4");
+    await turn();
+    assert.deepEqual(first.writes, ["=1;1>2;", "2>3;3>4;"]);
+    assert.deepEqual(second.writes, ["=3;3>4;"]);
+    assert.deepEqual(third.writes, ["2>3;3>4;"]);
+    assert.deepEqual(behind.writes, ["=3;3>4;"]);
+    for (const each of [first, second, third, behind]) each.leave();
+    assert.equal(hub.topicCount, 0);
+    assert.equal(predecessors.bytes, 0);
+    // Who is alone says what it has.
+    const alone = join({ has: "7" });
+    source.publish("t", "8");
+    await turn();
+    assert.deepEqual(alone.writes, ["7>8;"]);
+  });
+
+  it("makes and keeps nothing for those who have gone, though others stay", async () => {
+    const { hub, source, join, encoded, predecessors } = chains();
+    hub.subscribe("t").attach(subscriber(), plain);
+    const [one, other] = [join({}), join({})];
+    source.publish("t", "1");
+    await turn();
+    const late = join({});
+    assert.deepEqual([encoded(), predecessors.bytes], [1, 1]);
+    for (const each of [one, other, late]) each.leave();
+    assert.equal(predecessors.bytes, 0);
+    source.publish("t", "2");
+    await turn();
+    assert.equal(encoded(), 1);
+  });
+
+  it("does not write to one who leaves while another one is written to", async () => {
+    const { source, join } = chains();
+    const settled = join({});
+    source.publish("t", "1");
+    await turn();
+    const leaving = join({});
+    settled.onWrite = () => {
+      leaving.leave();
+    };
+    const other = join({});
+    other.onWrite = () => {
+      late.leave();
+    };
+    const late = join({});
+    source.publish("t", "2");
+    await turn();
+    source.publish("t", "3");
+    await turn();
+    assert.deepEqual([leaving.writes, late.writes], [[], []]);
+    assert.deepEqual(other.writes, ["=2;", "2>3;"]);
+  });
+
+  it("never tells an encoder of a message that some have not, whoever comes and goes", () => {
+    const step = fc.oneof(
+      { weight: 4, arbitrary: fc.constant({ kind: "publish" as const }) },
+      { weight: 2, arbitrary: fc.record({ kind: fc.constant("turn" as const) }) },
+      {
+        weight: 3,
+        arbitrary: fc.record({
+          kind: fc.constant("join" as const),
+          lane: fc.constantFrom("x", "y"),
+          topic: fc.constantFrom("t", "u"),
+          has: fc.constantFrom(undefined, 0, 1),
+        }),
+      },
+      {
+        weight: 2,
+        arbitrary: fc.record({ kind: fc.constant("leave" as const), choice: fc.nat() }),
+      },
+    );
+    let chained = 0;
+    return fc
+      .assert(
+        fc.asyncProperty(
+          fc.array(step, { minLength: 20, maxLength: 60 }),
+          fc.constantFrom(6, 1_000),
+          async (steps, maxBytes) => {
+            const { hub, source, join, predecessors } = chains(maxBytes);
+            const published = new Map<string, string[]>([
+              ["t", []],
+              ["u", []],
+            ]);
+            const open: {
+              client: ReturnType<typeof join>;
+              from: number;
+              topic: string;
+              has: string | undefined;
+            }[] = [];
+            const check = ({ client, from, topic, has }: (typeof open)[number], to?: number) => {
+              let last = has;
+              const received: string[] = [];
+              for (const item of client.writes
+                .join("")
+                .split(";")
+                .filter((part) => part !== "")) {
+                const [before = "", message = ""] = item.split(/[>=]/);
+                if (item.includes(">")) {
+                  chained += 1;
+                  assert.equal(before, last);
+                }
+                last = message;
+                received.push(message);
+              }
+              assert.deepEqual(received, published.get(topic)?.slice(from, to));
+            };
+            let number = 0;
+            for (const each of steps) {
+              if (each.kind === "publish") {
+                for (const [topic, messages] of published) {
+                  const message = String((number += 1));
+                  source.publish(topic, message);
+                  // Without a subscriber, nobody is told.
+                  messages.push(message);
+                }
+              } else if (each.kind === "turn") await turn();
+              else if (each.kind === "join") {
+                const messages = published.get(each.topic) ?? [];
+                const has = each.has === undefined ? undefined : messages.at(-1 - each.has);
+                const client = join({ has, lane: each.lane, topic: each.topic });
+                open.push({ client, from: messages.length, topic: each.topic, has });
+              } else if (open.length > 0) {
+                await turn();
+                const [gone] = open.splice(each.choice % open.length, 1);
+                if (gone === undefined) continue;
+                gone.client.leave();
+                check(gone);
+              }
+            }
+            await turn();
+            for (const each of open) {
+              check(each);
+              each.client.leave();
+            }
+            assert.equal(hub.topicCount, 0);
+          },
+        ),
+      )
+      .then(() => {
+        assert.ok(chained > 50, `only ${chained}`);
+      });
+  });
 });
+
+/** A hub whose encoder says of each message whether it was told the one before: `1>2;`, or `=2;`. */
+function chains(maxBytes = 1_000) {
+  const source = new Memory();
+  const predecessors = new Predecessors<string>(maxBytes, (message) => message.length);
+  const hub = new Hub(source, predecessors);
+  let encoded = 0;
+  const encoding = (key: string): Encoding<string> => ({
+    key,
+    chained: true,
+    encoderFor: () => (message, before) => {
+      encoded += 1;
+      return Buffer.from(before === undefined ? `=${message};` : `${before}>${message};`);
+    },
+  });
+  const join = ({
+    has,
+    lane = "x",
+    topic = "t",
+  }: {
+    has?: string | undefined;
+    lane?: string;
+    topic?: string;
+  }) => {
+    const writes: string[] = [];
+    const subscription = hub.subscribe(topic);
+    const client = {
+      writes,
+      onWrite: (): void => undefined,
+      write: (bytes: Uint8Array) => {
+        writes.push(Buffer.from(bytes).toString());
+        client.onWrite();
+      },
+      leave: () => {
+        subscription.unsubscribe();
+      },
+    };
+    subscription.attach(client, encoding(lane), { has });
+    return client;
+  };
+  return { source, hub, join, predecessors, encoded: () => encoded };
+}
