@@ -1,5 +1,6 @@
 import type { ConnectionClaims, SubscriptionClaims, TokenOutcome } from "../auth/tokens.ts";
 import type { Disconnect, ProtocolError } from "./codes.ts";
+import type { Order } from "./control.ts";
 import type {
   ClientInfo,
   Command,
@@ -84,6 +85,13 @@ export type Input =
   | { readonly kind: "history"; readonly task: number; readonly outcome: HistoryOutcome }
   /** Publications of the channel were lost, and nothing can bring them back. */
   | { readonly kind: "insufficient"; readonly channel: string }
+  /** @see obey */
+  | {
+      readonly kind: "order";
+      readonly what: Order;
+      /** Of who waits for the effect `obeyed`. */
+      readonly ticket: number | undefined;
+    }
   /** The server ends a subscription. */
   | ({ readonly kind: "drop"; readonly channel: string } & Disconnect);
 
@@ -97,6 +105,14 @@ export type Effect =
   | { readonly kind: "verify-connection"; readonly task: number; readonly token: string }
   | { readonly kind: "verify-subscription"; readonly task: number; readonly token: string }
   | SubscribeEffect
+  /** Publications of a channel, as pushes. */
+  | {
+      readonly kind: "publications";
+      readonly channel: string;
+      readonly publications: readonly Encoded[];
+    }
+  /** An order was carried out, or why not. */
+  | { readonly kind: "obeyed"; readonly ticket: number; readonly error?: ProtocolError }
   /** Of a channel that is subscribed, or whose `subscribe` effect is under way: it is not waited for any more. */
   | { readonly kind: "unsubscribe"; readonly channel: string }
   | {

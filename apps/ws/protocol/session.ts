@@ -1,6 +1,7 @@
 import * as channels from "./channel-commands.ts";
 import { disconnects, errors, unsubscribes } from "./codes.ts";
 import { connect, connectionVerified, connectJoined } from "./connect.ts";
+import { obey, orderedJoined } from "./control.ts";
 import type { Effect, Input } from "./effects.ts";
 import { admit } from "./intake.ts";
 import type { Command } from "./messages.ts";
@@ -96,6 +97,9 @@ export class Session {
       case "drop":
         this.#drop(input);
         return;
+      case "order":
+        obey(state, input);
+        return;
       default:
         this.#taskEnded(input);
     }
@@ -124,6 +128,7 @@ export class Session {
     if (state.phase === "closed") return;
     if (input.kind === "pong") pong(state);
     else if (input.kind === "drop") this.#drop(input);
+    else if (input.kind === "order") obey(state, input);
     else if (input.kind === "command" && state.phase === "connected") this.#perform(input);
     else state.close(disconnects.badRequest);
   }
@@ -205,6 +210,7 @@ export class Session {
         if (task === undefined) return;
         const { join } = task;
         if (join.id !== undefined) joined(state, join.id, join, input.outcome);
+        else if (join.isOrdered === true) orderedJoined(state, join, input.outcome);
         else if (state.connecting !== undefined) {
           connectJoined(state, state.connecting, join, input.outcome);
         }

@@ -51,6 +51,9 @@ export interface Join extends Subscription {
   readonly channel: string;
   /** Of the command; server-side subscriptions have none. */
   readonly id: number | undefined;
+  /** A server-side subscription that did not come with the connection, and who waits for it. */
+  readonly ticket?: number | undefined;
+  readonly isOrdered?: true;
   readonly recoverable: boolean;
   /** What the client asked for, granted or not. */
   readonly recover: Recover;

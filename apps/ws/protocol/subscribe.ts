@@ -199,7 +199,7 @@ function refuse(
 }
 
 /** Nothing is under way any more: what has waited for that has its turn. */
-function settle(state: SessionState, channel: string): void {
+export function settle(state: SessionState, channel: string): void {
   const waiting = state.joining?.get(channel) ?? [];
   state.joining?.delete(channel);
   if (state.joining?.size === 0) state.joining = undefined;

@@ -63,7 +63,11 @@ function endSubscriptions(state: SessionState): void {
   state.subscriptionEndsAt = Number.POSITIVE_INFINITY;
   for (const [channel, subscription] of state.subscriptions ?? []) {
     if (state.now < state.endOf(subscription)) state.noteEnd(subscription);
-    else {
+    else if (subscription.serverSide) {
+      // Its client cannot renew it, nor subscribe again by itself.
+      state.close(disconnects.subscriptionExpired);
+      return;
+    } else {
       state.unsubscribe(channel);
       state.emit({ kind: "push", push: { channel, unsubscribe: unsubscribes.expired } });
     }
