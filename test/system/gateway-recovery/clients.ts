@@ -2,6 +2,7 @@
 import type { Centrifuge, PublicationContext, SubscribedContext, Subscription } from "centrifuge";
 import { SignJWT } from "jose";
 import { connect, type NatsConnection } from "nats";
+import { clientKinds, decodeData, encodeData } from "../../support/client-kind.ts";
 import { centrifuge, subjectOf } from "../../support/gateway-process.ts";
 import { Random } from "../../support/random.ts";
 import type { Delivered, Ended, Follower, Position, Publish, Subscribed } from "./history.ts";
@@ -30,7 +31,7 @@ export class Subscriber {
 
   /** @param since by channel, from where it asks for everything that it missed */
   static async start(
-    plan: Pick<SubscriberPlan, "name" | "channels" | "serverSide">,
+    plan: Pick<SubscriberPlan, "name" | "speaks" | "channels" | "serverSide">,
     port: number,
     since: ReadonlyMap<string, Position> = new Map(),
   ): Promise<Subscriber> {
@@ -44,7 +45,7 @@ export class Subscriber {
   }
 
   private constructor(
-    { name, channels }: Pick<SubscriberPlan, "name" | "channels">,
+    { name, speaks, channels }: Pick<SubscriberPlan, "name" | "speaks" | "channels">,
     port: number,
     since: ReadonlyMap<string, Position>,
     token: string | undefined,
@@ -56,6 +57,7 @@ export class Subscriber {
       seen: [],
     }));
     const client = centrifuge(port, {
+      kind: clientKinds[speaks],
       // Quicker than the default to give up a gateway that hangs.
       ...{ timeout: 3_000, maxServerPingDelay: 1_500 },
       ...(token === undefined ? {} : { token }),
@@ -158,7 +160,8 @@ export class Subscriber {
   }
 }
 
-function idOf(data: unknown): string {
+function idOf(payload: unknown): string {
+  const data = decodeData(payload);
   const id: unknown = typeof data === "object" && data !== null && "id" in data ? data.id : data;
   return typeof id === "string" ? id : `something else: ${JSON.stringify(data)}`;
 }
@@ -186,10 +189,11 @@ export class Publisher {
     ports: { readonly door: number; readonly nats: number },
   ): Promise<Publisher> {
     if (plan.kind === "client") {
-      const client = centrifuge(ports.door, { timeout: 3_000, maxServerPingDelay: 1_500 });
+      const kind = clientKinds[plan.speaks];
+      const client = centrifuge(ports.door, { kind, timeout: 3_000, maxServerPingDelay: 1_500 });
       client.connect();
       const publish = async (channel: string, payload: Payload): Promise<"acknowledged"> => {
-        await client.publish(channel, payload);
+        await client.publish(channel, encodeData(kind, payload));
         return "acknowledged";
       };
       return new Publisher(plan, publish, () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { faults, planFor, variants } from "./plan.ts";
+import { faults, planFor, spoken, variants } from "./plan.ts";
 
 const seeds = Array.from({ length: 50 }, (_, index) => index + 1);
 
@@ -49,6 +49,18 @@ describe("the plan of a run", () => {
     assert.ok(subscribers.some(({ joinsAt }) => joinsAt !== undefined));
     assert.ok(subscribers.some(({ serverSide }) => serverSide));
     assert.ok(subscribers.some(({ restless, joinsAt }) => restless && joinsAt === undefined));
+  });
+
+  it("has late, restless and server-side subscribers, and publishers, that speak in every way", () => {
+    const { publishers, subscribers } = planFor(1);
+    for (const some of [
+      publishers.filter(({ kind }) => kind === "client"),
+      subscribers.filter(({ joinsAt }) => joinsAt !== undefined),
+      subscribers.filter(({ restless }) => restless),
+      subscribers.filter(({ serverSide }) => serverSide),
+    ]) {
+      assert.deepEqual(new Set(some.map(({ speaks }) => speaks)), new Set(spoken));
+    }
   });
 
   it("is of each variant within six seeds", () => {

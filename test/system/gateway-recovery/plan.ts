@@ -1,5 +1,11 @@
 /** What a run does, all of it decided by its seed. */
+import type { clientKinds } from "../../support/client-kind.ts";
 import { Random } from "../../support/random.ts";
+
+/** The ways that clients speak. */
+export const spoken = ["jsonWebsocket"] as const satisfies (keyof typeof clientKinds)[];
+
+export type Spoken = (typeof spoken)[number];
 
 /** What is kept of a channel, and how large publications are. */
 export const variants = {
@@ -59,6 +65,8 @@ export interface PublisherPlan {
   readonly name: string;
   /** `client`: over the protocol; `core`: plain NATS, unconfirmed; `stream`: plain NATS, confirmed by the stream. */
   readonly kind: "client" | "core" | "stream";
+  /** How it speaks, if it is a client. */
+  readonly speaks: Spoken;
   readonly channels: readonly string[];
   readonly everyMs: number;
   readonly seed: number;
@@ -66,6 +74,7 @@ export interface PublisherPlan {
 
 export interface SubscriberPlan {
   readonly name: string;
+  readonly speaks: Spoken;
   readonly channels: readonly string[];
   /** True: the server subscribes it, because its token says so. */
   readonly serverSide: boolean;
@@ -125,6 +134,8 @@ export function planFor(seed: number, options: PlanOptions = {}): Plan {
     publishers: Array.from({ length: publishers }, (_, index) => ({
       name: `publisher ${index}`,
       kind: (["client", "core", "client", "stream"] as const)[index % 4] ?? "client",
+      // Every second is a client.
+      speaks: speakingOf(index >> 1),
       channels: some(random, [...channels, lateChannel], 1 + random.below(3)),
       everyMs: Math.round(random.between(60, 300)),
       seed: random.below(2 ** 31),
@@ -133,6 +144,8 @@ export function planFor(seed: number, options: PlanOptions = {}): Plan {
       const late = index % 5 === 4;
       return {
         name: `subscriber ${index}`,
+        // Late ones are one in five, and the others that are special one in six.
+        speaks: speakingOf(late ? Math.floor(index / 5) : index),
         channels: late
           ? [lateChannel, ...some(random, channels, random.below(2))]
           : some(random, channels, 1 + random.below(2)),
@@ -144,6 +157,11 @@ export function planFor(seed: number, options: PlanOptions = {}): Plan {
     }),
     steps,
   };
+}
+
+/** How the client of an index speaks. */
+export function speakingOf(index: number): Spoken {
+  return spoken[index % spoken.length] ?? spoken[0];
 }
 
 const sinces = ["now", "the beginning", "where another one was"] as const;

@@ -5,7 +5,7 @@ import { Random } from "../../support/random.ts";
 import { Publisher, Recorder, Subscriber } from "./clients.ts";
 import { perform } from "./faults.ts";
 import { type Answer, type Position, violations } from "./history.ts";
-import { type Plan, planFor, type PlanOptions, variants } from "./plan.ts";
+import { type Plan, planFor, type PlanOptions, speakingOf, variants } from "./plan.ts";
 import { rest, World } from "./world.ts";
 
 export interface RunOptions extends PlanOptions {
@@ -94,7 +94,10 @@ export async function run(options: RunOptions): Promise<Report> {
   await Promise.all([...publishing, ...fidgeting, recording]);
   await Promise.all(publishers.map((publisher) => publisher.settle()));
   const last = await Publisher.start(
-    { name: "the-last", kind: "stream", channels: plan.channels, everyMs: 0, seed: 0 },
+    {
+      ...{ name: "the-last", kind: "stream", speaks: speakingOf(0) },
+      ...{ channels: plan.channels, everyMs: 0, seed: 0 },
+    },
     ports,
   );
   stack.defer(() => last.close());

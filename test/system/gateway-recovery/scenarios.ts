@@ -4,6 +4,7 @@ import { centrifuge, subjectOf } from "../../support/gateway-process.ts";
 import { natsClient, Publisher, Recorder, Subscriber } from "./clients.ts";
 import { type Position, violations } from "./history.ts";
 import type { mutants } from "./mutants.ts";
+import { speakingOf } from "./plan.ts";
 import { rest, World } from "./world.ts";
 
 const channel = "news";
@@ -70,7 +71,11 @@ export class Scene {
     { since, subscribed = true }: { since?: Position; subscribed?: boolean } = {},
   ): Promise<Subscriber> {
     const subscriber = await Subscriber.start(
-      { name: `subscriber ${this.#subscribers.length}`, channels: [channel], serverSide: false },
+      {
+        ...{ name: `subscriber ${this.#subscribers.length}`, channels: [channel] },
+        // Each in another way, so that what one reads wrong another may read right.
+        ...{ speaks: speakingOf(this.#subscribers.length), serverSide: false },
+      },
       this.world.port(index),
       new Map(since === undefined ? [] : [[channel, since]]),
     );
@@ -90,7 +95,7 @@ export class Scene {
     const name = `publisher-${this.#publishers.length}`;
     const publisher = await Publisher.start(
       {
-        ...{ name, channels: [to], everyMs: 0, seed: 0 },
+        ...{ name, channels: [to], everyMs: 0, seed: 0, speaks: speakingOf(0) },
         kind: over === undefined ? "stream" : "client",
       },
       { door: over === undefined ? 0 : this.world.port(over), nats: this.world.nats.port },
