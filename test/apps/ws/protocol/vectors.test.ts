@@ -4,8 +4,8 @@ import type { Codec } from "../../../../apps/ws/protocol/codec.ts";
 import type { Input } from "../../../../apps/ws/protocol/effects.ts";
 import { jsonCodec } from "../../../../apps/ws/protocol/json/codec.ts";
 import { protobufCodec } from "../../../../apps/ws/protocol/protobuf/codec.ts";
+import { delimited } from "../../../support/protobuf-fuzz.ts";
 import { normal, referenceCodec, toReference } from "../../../support/reference-codec.ts";
-import { delimited } from "./protobuf/frames.ts";
 import { commandVectors, replyVectors } from "./vectors.ts";
 
 /** Whatever class the bytes are of. */

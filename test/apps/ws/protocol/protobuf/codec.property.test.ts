@@ -7,13 +7,12 @@ import type {
   ClientInfo,
   Encoded,
   Publication,
-  Push,
   Reply,
   SubscribeResult,
 } from "../../../../../apps/ws/protocol/messages.ts";
 import { protobufCodec } from "../../../../../apps/ws/protocol/protobuf/codec.ts";
+import { delimited } from "../../../../support/protobuf-fuzz.ts";
 import { normal, referenceCodec, toReference } from "../../../../support/reference-codec.ts";
-import { delimited } from "./frames.ts";
 
 /** The library of the npm client takes `__proto__` for something else. */
 const name = fc.string({ unit: "binary", maxLength: 12 }).filter((each) => each !== "__proto__");
@@ -185,7 +184,7 @@ const push = fc
       }),
     ),
   )
-  .map(([channel, body]) => ({ ...channel, ...body }) as Push);
+  .map(([channel, body]) => ({ ...channel, ...body }));
 
 /** Compares what JSON says with what the npm client reads from protobuf. */
 function assertAlike(encode: Coded<Encoded>): void {

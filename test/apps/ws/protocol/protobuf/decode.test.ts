@@ -9,9 +9,9 @@ import {
 import type { Command } from "../../../../../apps/ws/protocol/messages.ts";
 import { protobufCodec } from "../../../../../apps/ws/protocol/protobuf/codec.ts";
 import { decodeEmulationRequest } from "../../../../../apps/ws/protocol/protobuf/decode.ts";
+import { delimited } from "../../../../support/protobuf-fuzz.ts";
 import { referenceCodec } from "../../../../support/reference-codec.ts";
 import { commandVectors } from "../vectors.ts";
-import { delimited } from "./frames.ts";
 
 const { LengthDelimited, Varint, StartGroup, EndGroup, Bit32, Bit64 } = WireType;
 
