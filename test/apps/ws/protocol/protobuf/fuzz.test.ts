@@ -22,7 +22,7 @@ const messages = commandVectors.map(({ protobuf }) => Buffer.from(protobuf, "hex
 /** Fields that have been read, wherever they were: the work that there was. */
 let fieldsRead = 0;
 const { prototype } = BinaryReader;
-const tag = Reflect.get(prototype, "tag") as (this: BinaryReader) => [number, WireType];
+const tag: (this: BinaryReader) => [number, WireType] = Reflect.get(prototype, "tag");
 before(() => {
   prototype.tag = function (this: BinaryReader) {
     fieldsRead += 1;
