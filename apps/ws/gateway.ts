@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, RequestListener, Server } from "node:http";
 import type { Duplex } from "node:stream";
+import type { Express, NextFunction, Request, Response } from "express";
 import { Registry as MetricsRegistry } from "prom-client";
 import { WebSocketServer } from "ws";
 import { type Bus, BusError, connectionObstacle } from "../lib/bus.ts";
 import { NatsAway, reportFigures } from "../lib/figures.ts";
 import { addHealthRoutes, stopping } from "../lib/health.ts";
-import { createHttpApp, finishHttpApp, HttpError, onlyMethods } from "../lib/http.ts";
+import { createHttpApp, errorBody, finishHttpApp, HttpError, onlyMethods } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
 import { within } from "../lib/within.ts";
 import type { Tokens } from "./auth/deferred-tokens.ts";
@@ -16,17 +17,24 @@ import { ChannelRules } from "./channel/rules.ts";
 import type { ChannelMessage } from "./channel-message.ts";
 import { ProtocolEndpoint } from "./client/endpoint.ts";
 import { defaultConfig, type GatewayConfig } from "./config/options.ts";
+import { emulationHandler } from "./emulation/endpoint.ts";
+import { Forwarding } from "./emulation/forwarding.ts";
+import { Sessions } from "./emulation/sessions.ts";
 import { History } from "./history/history.ts";
 import { JetStream } from "./history/jetstream.ts";
 import { Hub, type HubSubscription } from "./hub.ts";
 import { Metrics } from "./metrics.ts";
 import { isOriginAllowed } from "./origin.ts";
 import { disconnects } from "./protocol/codes.ts";
+import { decodeEmulationRequest } from "./protocol/protobuf/decode.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { admitRaw } from "./raw/admission.ts";
 import { closings } from "./raw/close-codes.ts";
 import { type RawAdmission, RawEndpoint, type RawEndpointLimits } from "./raw/endpoint.ts";
 import type { Shared } from "./shared.ts";
+import { Bodies } from "./transport/http-body.ts";
+import { crossOrigin } from "./transport/http-cors.ts";
+import { addHttpStreams } from "./transport/http-streams.ts";
 import { websocketJson } from "./transport/wire.ts";
 import { readUpgrade, type Refusal, refuseUpgrade, type Wanted } from "./upgrade.ts";
 import { closeInWaves } from "./waves.ts";
@@ -52,6 +60,12 @@ export interface GatewayLimits extends RawEndpointLimits, BrokerLimits {
    * a longer history is cut.
    */
   readonly maxAnswerSize: number;
+  /** Of all bodies of requests that are being read or worked on. */
+  readonly maxTotalBodyBytes: number;
+  /** How long a body may take to come. */
+  readonly bodyMs: number;
+  /** How long the gateway that holds a stream may take to confirm commands for it. */
+  readonly emulateMs: number;
   /** How long NATS may be away before everybody is told to reconnect. */
   readonly brokerGraceMs: number;
 }
@@ -72,6 +86,9 @@ export function limitsOf({ client, websocket }: GatewayConfig): GatewayLimits {
     maxAnswerSize: 16_777_216,
     pingIntervalMs: client.ping_interval,
     maxAgeMs: client.max_connection_age === 0 ? Infinity : client.max_connection_age,
+    maxTotalBodyBytes: 33_554_432,
+    bodyMs: 10_000,
+    emulateMs: 4_000,
     brokerGraceMs: 10_000,
     closeGraceMs: 5_000,
     slowGraceMs: 1_000,
@@ -113,6 +130,8 @@ export class Gateway {
   readonly #shared: Shared;
   readonly #raw: RawEndpoint;
   readonly #protocol: ProtocolEndpoint;
+  readonly #sessions = new Sessions();
+  readonly #forwarding: Forwarding | undefined;
   readonly #metrics: Metrics;
   readonly #away: NatsAway;
   readonly #rawWebsockets: WebSocketServer;
@@ -159,6 +178,7 @@ export class Gateway {
     this.#raw = new RawEndpoint(this.#shared, this.#limits, () => {
       this.#metrics.closedAsSlow("raw");
     });
+    const gatewayId = randomUUID();
     this.#protocol = new ProtocolEndpoint({
       bus,
       config,
@@ -167,9 +187,17 @@ export class Gateway {
       shared: this.#shared,
       limits: this.#limits,
       metrics: this.#metrics,
-      gatewayId: randomUUID(),
+      gatewayId,
       version: options.version ?? "development",
     });
+    if (config.http_stream.enabled || config.sse.enabled) {
+      this.#forwarding = new Forwarding({
+        bus,
+        node: gatewayId,
+        sessions: this.#sessions,
+        withinMs: this.#limits.emulateMs,
+      });
+    }
     this.#stopWatching = bus.onChange((connected) => {
       this.#brokerChanged(connected);
     });
@@ -256,6 +284,7 @@ export class Gateway {
     const graceMs = Math.min(1_000, withinMs / 5);
     await closeInWaves(all, withinMs - 2 * graceMs, graceMs, AbortSignal.timeout(withinMs));
     await Promise.all([this.#raw.stop(), this.#protocol.stop()]);
+    this.#forwarding?.stop();
     await this.#history.stop();
     this.#jetStream.close();
   }
@@ -287,8 +316,54 @@ export class Gateway {
         })
         .all(onlyMethods("GET"));
     }
+    if (this.#forwarding !== undefined) this.#addStreams(app, this.#forwarding);
     finishHttpApp(app, { log: this.#log, project });
     return app;
+  }
+
+  /** The transports without websockets. */
+  #addStreams(app: Express, forwarding: Forwarding): void {
+    const { client, emulation, http_stream, sse } = this.#config;
+    const bodies = new Bodies({
+      maxTotalBytes: this.#limits.maxTotalBodyBytes,
+      withinMs: this.#limits.bodyMs,
+    });
+    addHttpStreams(app, {
+      config: this.#config,
+      node: forwarding.node,
+      sessions: this.#sessions,
+      bodies,
+      budget: this.#shared.budget,
+      limits: this.#limits,
+      unavailable: () => this.#unavailable(),
+      open: (arrival) => {
+        this.#metrics.opened(arrival.wire.transport);
+        return this.#protocol.open(arrival);
+      },
+    });
+    app
+      .route(emulation.handler_prefix)
+      .all(crossOrigin(["POST"], client.allowed_origins))
+      .post(
+        emulationHandler({
+          bodies,
+          maxBodyBytes: emulation.max_request_body_size,
+          forwarding,
+          decodeProtobuf: decodeEmulationRequest,
+        }),
+      )
+      .all(onlyMethods("POST", "OPTIONS"));
+    // They are counted, and too many requests are no news that should fill a log.
+    const paths = [http_stream.handler_prefix, sse.handler_prefix, emulation.handler_prefix];
+    app.use(paths, (error: unknown, _request: Request, response: Response, next: NextFunction) => {
+      if (!(error instanceof HttpError) || response.headersSent) {
+        next(error);
+        return;
+      }
+      const { status, code, message, headers } = error;
+      this.#metrics.refusals.inc({ status: String(status) });
+      response.status(status).set(headers).json(errorBody(code, message));
+    });
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { Transport } from "./transport/wire.ts";
 
 /** What is read at intervals, as totals since the start. */
 export interface Totals {
@@ -112,7 +113,7 @@ export class Metrics {
     return { ...this.#totals };
   }
 
-  opened(transport: "raw" | "websocket"): void {
+  opened(transport: "raw" | Transport): void {
     this.#totals.opened += 1;
     this.#connects.inc({ transport });
   }
@@ -122,7 +123,7 @@ export class Metrics {
     this.#published.inc();
   }
 
-  closedAsSlow(transport: "raw" | "websocket"): void {
+  closedAsSlow(transport: "raw" | Transport): void {
     this.#totals.slowCloses += 1;
     this.#slowCloses.inc({ transport });
   }

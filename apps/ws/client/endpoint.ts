@@ -228,8 +228,9 @@ export class ProtocolEndpoint {
     const { log } = this.#options.shared;
     const { user, client } = connection.session;
     const code = closing?.code ?? 0;
-    if (code === disconnects.slow.code) this.#gate.metrics.closedAsSlow("websocket");
-    this.#gate.metrics.disconnects.inc({ transport: "websocket", code });
+    const { transport } = connection.wire;
+    if (code === disconnects.slow.code) this.#gate.metrics.closedAsSlow(transport);
+    this.#gate.metrics.disconnects.inc({ transport, code });
     const data = { client, user, code, reason: closing?.reason, openMs: Math.round(openMs) };
     log.info(data, "client disconnected");
     this.#connections.remove(connection);

@@ -349,10 +349,9 @@ const channel = object({
   })
   .transform(({ publication_data_format: _format, ...value }) => value);
 
-/** A transport that there is not yet; what it is told matters only once it is on. */
-const laterTransport = (standard: string) =>
+const httpTransport = (standard: string) =>
   object({
-    enabled: refused(notYet, false),
+    enabled: off,
     handler_prefix: path(standard),
     max_request_body_size: whole(1, 1_048_576).default(65_536),
   });
@@ -374,12 +373,13 @@ export const schema = object({
   })
     .transform(({ write_timeout: _timeout, compression: _compression, ...value }) => value)
     .prefault({}),
-  http_stream: laterTransport("/connection/http_stream").optional(),
-  sse: laterTransport("/connection/sse").optional(),
+  http_stream: httpTransport("/connection/http_stream").prefault({}),
+  sse: httpTransport("/connection/sse").prefault({}),
   emulation: object({
     handler_prefix: path("/emulation"),
-    max_request_body_size: whole(1, 1_048_576).default(65_536),
-  }).optional(),
+    // NATS takes 1 MiB, headers included.
+    max_request_body_size: whole(1, 1_000_000).default(65_536),
+  }).prefault({}),
   http_api: object({
     disabled: off,
     handler_prefix: path("/api"),
@@ -400,35 +400,36 @@ export const schema = object({
   health: object({ enabled: off, handler_prefix: path("/health") }).prefault({}),
   shutdown: object({ timeout: duration(0, 600_000).prefault("10s") }).prefault({}),
   raw: object({ disabled: off }).prefault({}),
-})
-  .superRefine((value, context) => {
-    const report = reporter(context);
-    const personal = value.client.subscribe_to_user_personal_channel;
-    const at = ["client", "subscribe_to_user_personal_channel"] as const;
-    const { personal_channel_namespace: name } = personal;
-    const options =
-      name === ""
-        ? value.channel.without_namespace
-        : value.channel.namespaces.find((one) => one.name === name);
-    if (options === undefined) {
-      report("is not among channel.namespaces", ...at, "personal_channel_namespace");
-    } else if (personal.enabled && personal.single_connection && !options.presence) {
-      report("needs presence in the namespace of personal channels", ...at, "single_connection");
-    }
-    if (value.client.queue_max_size < value.websocket.message_size_limit) {
-      report("is smaller than websocket.message_size_limit", "client", "queue_max_size");
-    }
-    const paths = new Map<string, string>();
-    for (const [block, { handler_prefix: taken }, used] of [
-      ["websocket", value.websocket, !value.websocket.disabled],
-      ["http_api", value.http_api, !value.http_api.disabled],
-      ["prometheus", value.prometheus, value.prometheus.enabled],
-      ["health", value.health, value.health.enabled],
-    ] as const) {
-      if (!used) continue;
-      const other = paths.get(taken);
-      if (other !== undefined) report(`is also ${other}.handler_prefix`, block, "handler_prefix");
-      paths.set(taken, block);
-    }
-  })
-  .transform(({ http_stream: _stream, sse: _sse, emulation: _emulation, ...value }) => value);
+}).superRefine((value, context) => {
+  const report = reporter(context);
+  const personal = value.client.subscribe_to_user_personal_channel;
+  const at = ["client", "subscribe_to_user_personal_channel"] as const;
+  const { personal_channel_namespace: name } = personal;
+  const options =
+    name === ""
+      ? value.channel.without_namespace
+      : value.channel.namespaces.find((one) => one.name === name);
+  if (options === undefined) {
+    report("is not among channel.namespaces", ...at, "personal_channel_namespace");
+  } else if (personal.enabled && personal.single_connection && !options.presence) {
+    report("needs presence in the namespace of personal channels", ...at, "single_connection");
+  }
+  if (value.client.queue_max_size < value.websocket.message_size_limit) {
+    report("is smaller than websocket.message_size_limit", "client", "queue_max_size");
+  }
+  const paths = new Map<string, string>();
+  for (const [block, { handler_prefix: taken }, used] of [
+    ["websocket", value.websocket, !value.websocket.disabled],
+    ["http_stream", value.http_stream, value.http_stream.enabled],
+    ["sse", value.sse, value.sse.enabled],
+    ["emulation", value.emulation, value.http_stream.enabled || value.sse.enabled],
+    ["http_api", value.http_api, !value.http_api.disabled],
+    ["prometheus", value.prometheus, value.prometheus.enabled],
+    ["health", value.health, value.health.enabled],
+  ] as const) {
+    if (!used) continue;
+    const other = paths.get(taken);
+    if (other !== undefined) report(`is also ${other}.handler_prefix`, block, "handler_prefix");
+    paths.set(taken, block);
+  }
+});

@@ -119,6 +119,14 @@ export interface ClientOptions<Secret = string> {
   };
 }
 
+/** A way to connect without a websocket. */
+export interface HttpTransportOptions {
+  readonly enabled: boolean;
+  readonly handler_prefix: string;
+  /** Of the connect command. */
+  readonly max_request_body_size: number;
+}
+
 /** All options; `Secret` is text once `resolveSecrets` has read what is referenced. */
 export interface GatewayConfig<Secret = string> {
   readonly client: ClientOptions<Secret>;
@@ -139,6 +147,10 @@ export interface GatewayConfig<Secret = string> {
     readonly handler_prefix: string;
     readonly message_size_limit: number;
   };
+  readonly http_stream: HttpTransportOptions;
+  readonly sse: HttpTransportOptions;
+  /** Where clients of both send their other commands. */
+  readonly emulation: { readonly handler_prefix: string; readonly max_request_body_size: number };
   readonly http_api: {
     readonly disabled: boolean;
     readonly handler_prefix: string;

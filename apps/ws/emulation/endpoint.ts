@@ -1,15 +1,16 @@
 import type { RequestHandler } from "express";
 import { HttpError } from "../../lib/http.ts";
 import type { Bodies } from "../transport/http-body.ts";
+import { isProtobuf } from "../transport/http-streams.ts";
 import type { Forwarding, Outcome } from "./forwarding.ts";
 import { decodeJsonRequest, type EmulationRequest } from "./request.ts";
 
 export interface EmulationOptions {
   readonly bodies: Bodies;
+  readonly maxBodyBytes: number;
   readonly forwarding: Forwarding;
   /** Decodes a body of protobuf. */
   readonly decodeProtobuf: (bytes: Uint8Array) => EmulationRequest | undefined;
-  readonly onOutcome?: (outcome: Outcome) => void;
 }
 
 /**
@@ -18,19 +19,18 @@ export interface EmulationOptions {
  */
 export function emulationHandler({
   bodies,
+  maxBodyBytes,
   forwarding,
   decodeProtobuf,
-  onOutcome = () => undefined,
 }: EmulationOptions): RequestHandler {
   return async (request, response) => {
-    const isProtobuf = typeof request.is("application/octet-stream") === "string";
-    await bodies.with(request, async (body) => {
-      const decoded = isProtobuf ? decodeProtobuf(body) : decodeJsonRequest(body);
+    const decode = isProtobuf(request) ? decodeProtobuf : decodeJsonRequest;
+    await bodies.with(request, maxBodyBytes, async (body) => {
+      const decoded = decode(body);
       if (decoded === undefined) {
         throw new HttpError(400, "invalid_request", "the body must have node, session and data");
       }
       const outcome = await forwarding.deliver(decoded);
-      onOutcome(outcome);
       if (outcome !== "taken") throw refusals[outcome]();
     });
     response.status(204).end();

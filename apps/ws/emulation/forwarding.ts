@@ -19,13 +19,13 @@ export type Outcome = "taken" | "unknown_node" | "too_large" | "unavailable";
  * One gateway's requests for another one keep their order on the way.
  */
 export class Forwarding {
+  /** This gateway's id. */
+  readonly node: string;
   readonly #bus: Bus;
-  readonly #node: string;
   readonly #sessions: Sessions;
   readonly #withinMs: number;
   readonly #subscription: BusSubscription;
 
-  /** @param options.node this gateway's id */
   constructor(options: {
     readonly bus: Bus;
     readonly node: string;
@@ -33,10 +33,10 @@ export class Forwarding {
     readonly withinMs: number;
   }) {
     this.#bus = options.bus;
-    this.#node = options.node;
+    this.node = options.node;
     this.#sessions = options.sessions;
     this.#withinMs = options.withinMs;
-    this.#subscription = this.#bus.subscribe(subjectOf(this.#node), (data, message) => {
+    this.#subscription = this.#bus.subscribe(subjectOf(this.node), (data, message) => {
       const session = message.header(sessionHeader);
       if (session === undefined) return;
       // The bytes are a piece of a larger read buffer, which a command that waits would keep.
@@ -50,7 +50,7 @@ export class Forwarding {
    * learns of the end, and why, from the stream, which it would give up if this failed.
    */
   async deliver({ node, session, data }: EmulationRequest): Promise<Outcome> {
-    if (node === this.#node) {
+    if (node === this.node) {
       this.#sessions.take(session, data);
       return "taken";
     }

@@ -2,8 +2,6 @@ import type { IncomingMessage } from "node:http";
 import { HttpError } from "../../lib/http.ts";
 
 export interface BodyLimits {
-  /** Of one body. */
-  readonly maxBytes: number;
   /** Of all bodies that are being read or worked on. */
   readonly maxTotalBytes: number;
   /** How long a body may take to come. */
@@ -29,7 +27,11 @@ export class Bodies {
    *
    * @throws HttpError when it is too large, too slow, compressed or incomplete, or too much is under way
    */
-  async with<T>(request: IncomingMessage, work: (body: Buffer) => T | Promise<T>): Promise<T> {
+  async with<T>(
+    request: IncomingMessage,
+    maxBytes: number,
+    work: (body: Buffer) => T | Promise<T>,
+  ): Promise<T> {
     const encoding = request.headers["content-encoding"] ?? "identity";
     if (encoding !== "identity") {
       throw new HttpError(415, "unsupported_media_type", "the body must not be compressed");
@@ -38,7 +40,7 @@ export class Bodies {
     let bytes = 0;
     try {
       await this.#read(request, (chunk) => {
-        if (bytes + chunk.length > this.#limits.maxBytes) throw tooLarge(this.#limits.maxBytes);
+        if (bytes + chunk.length > maxBytes) throw tooLarge(maxBytes);
         if (this.#totalBytes + chunk.length > this.#limits.maxTotalBytes) throw crowded();
         bytes += chunk.length;
         this.#totalBytes += chunk.length;

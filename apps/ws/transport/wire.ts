@@ -1,7 +1,8 @@
 import type { Codec } from "../protocol/codec.ts";
 import { jsonCodec } from "../protocol/json/codec.ts";
 import type { Encoded } from "../protocol/messages.ts";
-import { textFrame, textFrameOf } from "./frame.ts";
+import { protobufCodec } from "../protocol/protobuf/codec.ts";
+import { delimited, delimitedFrame, textFrame, textFrameOf } from "./frame.ts";
 
 /** By what a client of the protocol has come. */
 export type Transport = "websocket" | "http_stream" | "sse";
@@ -25,6 +26,15 @@ export const websocketJson: Wire = {
   frame: (message) => (typeof message === "string" ? textFrameOf(message) : textFrame(message)),
 };
 
+/** A frame may hold several messages, so that each has its length before it. */
+export const websocketProtobuf: Wire = {
+  name: "websocket-protobuf",
+  transport: "websocket",
+  codec: protobufCodec,
+  isBinary: true,
+  frame: (message) => delimitedFrame(bytes(message)),
+};
+
 /** Each message is a line. */
 export const httpStreamJson: Wire = {
   name: "http_stream-json",
@@ -32,6 +42,15 @@ export const httpStreamJson: Wire = {
   codec: jsonCodec,
   isBinary: false,
   frame: (message) => Buffer.from(`${text(message)}\n`),
+};
+
+/** Each message has its length before it. */
+export const httpStreamProtobuf: Wire = {
+  name: "http_stream-protobuf",
+  transport: "http_stream",
+  codec: protobufCodec,
+  isBinary: true,
+  frame: (message) => delimited(bytes(message)),
 };
 
 /** Each message is an event, which a blank line ends. */
@@ -43,6 +62,28 @@ export const sseJson: Wire = {
   frame: (message) => Buffer.from(`data: ${text(message)}\n\n`),
 };
 
+/** The family's names for encodings of a websocket. */
+const subprotocols = { json: "centrifuge-json", protobuf: "centrifuge-protobuf" } as const;
+
+/** Which of the subprotocols that a client offers is spoken with it. */
+export function chooseSubprotocol(offered: Iterable<string>): string | false {
+  for (const name of offered) {
+    if (name === subprotocols.json || name === subprotocols.protobuf) return name;
+  }
+  return false;
+}
+
+/** What is spoken on a websocket, by its subprotocol or the query of its request; JSON if neither says so. */
+export function websocketWire(subprotocol: string, query: URLSearchParams): Wire {
+  const asked = [query.get("format"), query.get("cf_protocol")];
+  const isProtobuf = subprotocol === subprotocols.protobuf || asked.includes("protobuf");
+  return isProtobuf ? websocketProtobuf : websocketJson;
+}
+
 function text(message: Encoded): string {
   return typeof message === "string" ? message : Buffer.from(message).toString();
+}
+
+function bytes(message: Encoded): Uint8Array {
+  return typeof message === "string" ? Buffer.from(message) : message;
 }

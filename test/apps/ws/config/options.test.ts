@@ -328,22 +328,17 @@ describe("wrong options", () => {
   it("of what there is not yet are refused once they switch it on", () => {
     assert.deepEqual(
       problemsOf({
-        sse: { enabled: true },
-        http_stream: { enabled: true },
         channel: {
           namespaces: [{ name: "chat", publication_data_format: "json" }],
         },
       }),
       [
         "channel.namespaces[0].publication_data_format: is not supported yet: a publication may be anything",
-        "http_stream.enabled: is not supported yet",
-        "sse.enabled: is not supported yet",
       ],
     );
     assert.deepEqual(briefly({ sse: { enabeld: true } }), [
       "sse.enabeld: is not known, perhaps enabled is meant",
     ]);
-    decodeConfig({ sse: { enabled: false, handler_prefix: "/sse" }, http_stream: {} });
   });
 
   it("that only their default makes sense of are refused with another value", () => {
