@@ -10,7 +10,6 @@ export class Reader extends BinaryReader {
   filterValues = 0;
 
   startCommand(): void {
-    this.filterDepth = 0;
     this.filterNodes = 0;
     this.filterValues = 0;
   }

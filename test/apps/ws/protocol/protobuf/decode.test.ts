@@ -39,6 +39,12 @@ function varint(number: number, value: number | bigint): Uint8Array {
   return message((writer) => writer.tag(number, Varint).uint64(value));
 }
 
+/** Beginnings or ends of groups. */
+function groupTags(wire: WireType, number: number, count = 1): Uint8Array {
+  const tag = message((writer) => writer.tag(number, wire));
+  return joined(...Array<Uint8Array>(count).fill(tag));
+}
+
 const id = varint(1, 1);
 const fields = { connect: 4, subscribe: 5, publish: 7, history: 10, ping: 11, send: 12, rpc: 13 };
 const subscribe = (...parts: readonly Uint8Array[]): Uint8Array =>
@@ -94,6 +100,12 @@ describe("a frame", () => {
         assert.deepEqual(kinds(after), expected, `${what}, ${end}`);
       }
     }
+  });
+
+  it("that is cut off is said to be so", () => {
+    assert.deepEqual(protobufCodec.decode(delimited(connect).subarray(0, -1)), [
+      { kind: "malformed", reason: "a message is cut off" },
+    ]);
   });
 
   it("may stand anywhere in memory", () => {
@@ -269,14 +281,14 @@ describe("a command", () => {
     ["a tag that is too long", joined(Buffer.of(0x88, 0x80, 0x80, 0x80, 0x10, 1), subscribe())],
     ["a number that does not end", joined(Buffer.of(1 << 3), Buffer.alloc(11, 0xff))],
     ["the end of no group", joined(Buffer.of((20 << 3) | EndGroup), subscribe())],
-    ["a group without an end", joined(subscribe(), Buffer.of((15 << 3) | StartGroup))],
+    ["a group without an end", joined(subscribe(), groupTags(StartGroup, 20))],
     [
       "a group with the end of another one",
-      joined(subscribe(), Buffer.of((15 << 3) | StartGroup, (14 << 3) | EndGroup)),
+      joined(subscribe(), groupTags(StartGroup, 20), groupTags(EndGroup, 21)),
     ],
     [
       "groups nested too deeply",
-      joined(subscribe(), Buffer.alloc(5_000, (15 << 3) | StartGroup), Buffer.alloc(5_000, 0x7c)),
+      joined(subscribe(), groupTags(StartGroup, 20, 5_000), groupTags(EndGroup, 20, 5_000)),
     ],
     // It ends with the command, but not with what it is in.
     ["a field longer than its message", joined(id, Buffer.of(0x2a, 2, 0x0a, 2), text(1, ""))],
