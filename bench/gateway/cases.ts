@@ -3,6 +3,7 @@ import { median, round } from "../table.ts";
 import type { Done, Order } from "./load.ts";
 import { Bench, kinds, type OpenOptions, type ServerKind, type Subject } from "./processes.ts";
 import { percentile, type Promised, type Report, rowsOf } from "./report.ts";
+import { wireCases } from "./wires.ts";
 
 const rounds = 5;
 /** What the issue of the gateway promises, as ratios unless named otherwise. */
@@ -401,4 +402,5 @@ export const cases: Readonly<Record<string, () => Promise<Report>>> = {
   idle,
   storm,
   across,
+  ...wireCases,
 };

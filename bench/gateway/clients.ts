@@ -1,11 +1,25 @@
-/**
- * Clients that cost little: TCP sockets that read into one shared buffer and look at frames byte by byte,
- * so that one core of load suffices for one core of server. They count what they receive, and fail on
- * anything that they do not expect.
- */
-import { connect as connectTcp, type Socket } from "node:net";
+/** Clients that count what they receive, and fail on anything that they do not expect. */
+import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { applyDelta } from "fossil-delta";
+import {
+  type Carrier,
+  type Receiver,
+  type Session,
+  splitDelimited,
+  StreamCarrier,
+  WebsocketCarrier,
+} from "./carriers.ts";
 
-export type Dialect = "centrifuge" | "socket.io";
+export const dialects = [
+  "centrifuge",
+  "socket.io",
+  "protobuf",
+  "http_stream",
+  "http_stream, protobuf",
+  "sse",
+] as const;
+
+export type Dialect = (typeof dialects)[number];
 
 export interface Position {
   readonly epoch: string;
@@ -16,6 +30,8 @@ export interface Position {
 export class Tally {
   publications = 0;
   replies = 0;
+  /** From the network, with all that is around messages. */
+  bytes = 0;
   #goal = Number.POSITIVE_INFINITY;
   #reached: () => void = () => undefined;
 
@@ -39,77 +55,34 @@ export class Tally {
   }
 }
 
-/** All sockets read into it, one after the other, and leave nothing in it. */
-const shared = Buffer.allocUnsafeSlow(262_144);
-const newline = 0x0a;
-const opcodes = { text: 0x81, close: 0x88, ping: 0x89 } as const;
-/** FIN and pong; masked with zeros, empty. */
-const websocketPong = Buffer.from([0x8a, 0x80, 0, 0, 0, 0]);
-
-/** A text frame as clients send it, masked with zeros. */
-function maskedFrame(text: string): Buffer {
-  const length = Buffer.byteLength(text);
-  if (length > 65_535) throw new Error("too long for this client");
-  const head = length < 126 ? 6 : 8;
-  const frame = Buffer.alloc(head + length);
-  frame[0] = opcodes.text;
-  if (head === 6) {
-    frame[1] = 0x80 | length;
-  } else {
-    frame[1] = 0x80 | 126;
-    frame.writeUInt16BE(length, 2);
-  }
-  frame.write(text, head);
-  return frame;
+export interface ClientOptions {
+  readonly port: number;
+  readonly channel: string;
+  readonly tally: Tally;
+  readonly since?: Position | undefined;
+  /** Asks for deltas. */
+  readonly delta?: boolean;
 }
 
 /** One connection with one subscription. */
-export abstract class Client {
+export abstract class Client implements Receiver {
   readonly channel: string;
   readonly tally: Tally;
-  /** Called with each message that holds a publication. */
-  onPublication: ((message: Buffer) => void) | undefined;
-  readonly #socket: Socket;
-  #upgraded = false;
-  #rest: Buffer | undefined;
+  /** Called with the payload of each publication, or what there is around it. */
+  onPublication: ((text: string) => void) | undefined;
+  protected readonly options: ClientOptions;
   #resolve: () => void = () => undefined;
   #reject: (error: Error) => void = (error) => {
     throw error;
   };
 
-  constructor(path: string, port: number, channel: string, tally: Tally) {
-    this.channel = channel;
-    this.tally = tally;
-    this.#socket = connectTcp({
-      port,
-      host: "127.0.0.1",
-      noDelay: true,
-      onread: {
-        buffer: shared,
-        callback: (count) => {
-          this.#read(count);
-          return true;
-        },
-      },
-    });
-    this.#socket.on("error", (error) => {
-      this.#reject(error);
-    });
-    this.#socket.on("close", () => {
-      this.#reject(new Error("the server closed a connection"));
-    });
-    this.#socket.write(
-      [
-        `GET ${path} HTTP/1.1`,
-        "Host: localhost",
-        "Connection: Upgrade",
-        "Upgrade: websocket",
-        "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-        "\r\n",
-      ].join("\r\n"),
-    );
+  constructor(options: ClientOptions) {
+    this.options = options;
+    this.channel = options.channel;
+    this.tally = options.tally;
   }
+
+  protected abstract readonly carrier: Carrier;
 
   /** Resolves when the client is subscribed; later failures end the process. */
   async ready(): Promise<void> {
@@ -124,14 +97,21 @@ export abstract class Client {
 
   close(): void {
     this.#reject = () => undefined;
-    this.#socket.destroy();
+    this.carrier.close();
   }
 
   /** Publishes on the channel, or else on its own. */
   abstract publish(dataText: string, channel?: string): void;
-  /** The websocket is open. */
-  protected abstract opened(): void;
-  protected abstract message(message: Buffer): void;
+  abstract opened(): void;
+  abstract message(message: Buffer): void;
+
+  failed(error: Error): void {
+    this.#reject(error);
+  }
+
+  read(count: number): void {
+    this.tally.bytes += count;
+  }
 
   protected subscribed(): void {
     this.#resolve();
@@ -141,129 +121,111 @@ export abstract class Client {
     this.#reject(new Error(reason));
   }
 
-  protected send(text: string): void {
-    this.#socket.write(maskedFrame(text));
-  }
-
-  protected publication(message: Buffer): void {
-    this.onPublication?.(message);
+  /** @param text makes the payload, for those who look at it */
+  protected publication(text: () => string): void {
+    this.onPublication?.(text());
     this.tally.count();
-  }
-
-  #read(count: number): void {
-    let bytes = shared.subarray(0, count);
-    if (this.#rest !== undefined) {
-      bytes = Buffer.concat([this.#rest, bytes]);
-      this.#rest = undefined;
-    }
-    let at = 0;
-    if (!this.#upgraded) {
-      const end = bytes.indexOf("\r\n\r\n");
-      if (end >= 0) {
-        const status = bytes.subarray(0, bytes.indexOf("\r\n")).toString("latin1");
-        if (!status.startsWith("HTTP/1.1 101 ")) {
-          this.fail(`the upgrade was answered with: ${status}`);
-          return;
-        }
-        at = end + 4;
-        this.#upgraded = true;
-        this.opened();
-      }
-    }
-    if (this.#upgraded) at = this.#frames(bytes, at);
-    if (at < bytes.length) this.#rest = Buffer.from(bytes.subarray(at));
-  }
-
-  /** Returns where the first incomplete frame begins. */
-  #frames(bytes: Buffer, from: number): number {
-    let at = from;
-    while (bytes.length - at >= 2) {
-      let length = bytes.readUInt8(at + 1);
-      let start = at + 2;
-      if (length === 126) {
-        if (bytes.length - at < 4) break;
-        length = bytes.readUInt16BE(start);
-        start += 2;
-      } else if (length === 127) {
-        if (bytes.length - at < 10) break;
-        length = Number(bytes.readBigUInt64BE(start));
-        start += 8;
-      }
-      if (bytes.length - start < length) break;
-      this.#frame(bytes.readUInt8(at), bytes.subarray(start, start + length));
-      at = start + length;
-    }
-    return at;
-  }
-
-  #frame(opcode: number, payload: Buffer): void {
-    if (opcode === opcodes.text) {
-      let from = 0;
-      for (;;) {
-        const end = payload.indexOf(newline, from);
-        if (end < 0) break;
-        this.message(payload.subarray(from, end));
-        from = end + 1;
-      }
-      if (from < payload.length) this.message(from === 0 ? payload : payload.subarray(from));
-    } else if (opcode === opcodes.ping) {
-      this.#socket.write(websocketPong);
-    } else if (opcode === opcodes.close && payload.length >= 2) {
-      this.fail(`closed with ${payload.readUInt16BE(0)} ${payload.toString("utf8", 2)}`);
-    } else {
-      this.fail(`a frame that begins with ${opcode}`);
-    }
   }
 }
 
+const connectCommand = '{"id":1,"connect":{}}';
 const subscribeReply = Buffer.from('{"id":2,');
+
+/** The request of a stream. */
+function question(lines: readonly string[], body: string | Uint8Array = ""): Buffer {
+  const head = lines.concat("Host: localhost", "Origin: http://localhost");
+  if (body.length > 0) head.push(`Content-Length: ${Buffer.byteLength(body)}`);
+  return Buffer.concat([Buffer.from(`${head.join("\r\n")}\r\n\r\n`), Buffer.from(body)]);
+}
 
 /** Speaks the Centrifuge protocol in JSON. */
 export class CentrifugeClient extends Client {
   /** The reply to the subscription, as it came. */
   reply: Buffer = Buffer.alloc(0);
-  readonly #since: Position | undefined;
+  protected readonly carrier: WebsocketCarrier | StreamCarrier;
   #id = 2;
+  /** With deltas, what came before. */
+  #last: Uint8Array = new Uint8Array();
 
-  constructor(port: number, channel: string, tally: Tally, since?: Position) {
-    super("/connection/websocket", port, channel, tally);
-    this.#since = since;
+  constructor(options: ClientOptions, transport: "websocket" | "http_stream" | "sse") {
+    super(options);
+    const { port } = options;
+    if (transport === "websocket") {
+      this.carrier = new WebsocketCarrier(port, "/connection/websocket", this);
+      return;
+    }
+    const type = "Content-Type: application/json";
+    const path = `/connection/sse?cf_connect=${encodeURIComponent(connectCommand)}`;
+    const stream = {
+      http_stream: {
+        question: question(["POST /connection/http_stream HTTP/1.1", type], connectCommand),
+        framing: "lines",
+      },
+      sse: { question: question([`GET ${path} HTTP/1.1`]), framing: "events" },
+    } as const;
+    const emulated = (session: Session, data: string | Uint8Array): string =>
+      JSON.stringify({ ...session, data });
+    const how = { ...stream[transport], emulated, contentType: "application/json" };
+    this.carrier = new StreamCarrier(port, how, this);
   }
 
   publish(dataText: string, channel = this.channel): void {
     this.#id += 1;
     const name = JSON.stringify(channel);
-    this.send(`{"id":${this.#id},"publish":{"channel":${name},"data":${dataText}}}`);
+    this.carrier.send(`{"id":${this.#id},"publish":{"channel":${name},"data":${dataText}}}`);
   }
 
-  protected override opened(): void {
-    this.send('{"id":1,"connect":{}}');
+  opened(): void {
+    // A stream's request has brought it.
+    if (this.carrier instanceof WebsocketCarrier) this.carrier.send(connectCommand);
   }
 
-  protected override message(message: Buffer): void {
+  message(message: Buffer): void {
     // `{"push":…`, `{}` or `{"id":…`.
     if (message[2] === 0x70) {
-      this.publication(message);
+      this.publication(() =>
+        this.options.delta === true ? this.#whole(message) : message.toString(),
+      );
     } else if (message.length === 2) {
-      this.send("{}");
+      this.carrier.send("{}");
     } else if (message.subarray(0, subscribeReply.length).equals(subscribeReply)) {
       // It may hold a history; that is looked at when nobody's time is taken any more.
       this.reply = Buffer.from(message);
       if (message.includes('"error"')) this.fail(message.toString());
+      else if (this.options.delta === true && !message.includes('"delta":true'))
+        this.fail(`no delta: ${message.toString()}`);
       else this.subscribed();
     } else {
       this.#other(message.toString());
     }
   }
 
+  #whole(message: Buffer): string {
+    const { push } = JSON.parse(message.toString()) as {
+      push: { pub: { data: string; delta?: boolean } };
+    };
+    const data = Buffer.from(push.pub.data);
+    this.#last = push.pub.delta === true ? applied(this.#last, data) : data;
+    return Buffer.from(this.#last).toString();
+  }
+
   #other(text: string): void {
-    const reply = JSON.parse(text) as { id?: number; error?: unknown };
+    const reply = JSON.parse(text) as { id?: number; error?: unknown; connect?: Session };
     if (reply.error !== undefined) {
       this.fail(text);
     } else if (reply.id === 1) {
-      const recover = this.#since === undefined ? {} : { recover: true, ...this.#since };
-      const subscribe = { channel: this.channel, ...recover };
-      this.send(JSON.stringify({ id: 2, subscribe }));
+      const { carrier } = this;
+      if (carrier instanceof StreamCarrier && reply.connect !== undefined) {
+        const { session, node } = reply.connect;
+        carrier.session = { session, node };
+      }
+      const { since, delta } = this.options;
+      const recover = since === undefined ? {} : { recover: true, ...since };
+      const subscribe = {
+        ...{ channel: this.channel, ...recover },
+        ...(delta === true ? { delta: "fossil" } : {}),
+      };
+      carrier.send(JSON.stringify({ id: 2, subscribe }));
     } else if (reply.id !== undefined) {
       this.tally.replies += 1;
     } else {
@@ -272,28 +234,182 @@ export class CentrifugeClient extends Client {
   }
 }
 
-/** Speaks Engine.IO 4 and Socket.IO's default encoding, on a websocket from the start. */
-export class SocketIoClient extends Client {
-  constructor(port: number, channel: string, tally: Tally) {
-    super("/socket.io/?EIO=4&transport=websocket", port, channel, tally);
+/** What a fossil delta makes of the payload before. */
+function applied(last: Uint8Array, delta: Uint8Array): Uint8Array {
+  return Uint8Array.from(applyDelta(last, delta));
+}
+
+/** A message of protobuf whose fields are texts or bytes, by their numbers in `client.proto`. */
+function messageOf(fields: Readonly<Record<number, string | Uint8Array>>): Uint8Array {
+  const writer = new BinaryWriter();
+  for (const [field, value] of Object.entries(fields)) {
+    writer.tag(Number(field), WireType.LengthDelimited);
+    if (typeof value === "string") writer.string(value);
+    else writer.bytes(value);
+  }
+  return writer.finish();
+}
+
+/** A command, with its length before it. */
+function command(id: number, field: number, request: Uint8Array): Uint8Array {
+  const message = new BinaryWriter()
+    .tag(1, WireType.Varint)
+    .uint32(id)
+    .tag(field, WireType.LengthDelimited)
+    .bytes(request);
+  return new BinaryWriter().bytes(message.finish()).finish();
+}
+
+const connectBytes = command(1, 4, new Uint8Array());
+
+/** The fields of a message that are bytes or texts, and its numbers. */
+function fieldsOf(message: Uint8Array): Map<number, Uint8Array | number> {
+  const reader = new BinaryReader(message);
+  const fields = new Map<number, Uint8Array | number>();
+  while (reader.pos < reader.len) {
+    const [field, type] = reader.tag();
+    if (type === WireType.LengthDelimited) fields.set(field, reader.bytes());
+    else if (type === WireType.Varint) fields.set(field, Number(reader.uint64()));
+    else throw new Error(`a field of wire type ${type}`);
+  }
+  return fields;
+}
+
+function bytesIn(fields: ReadonlyMap<number, Uint8Array | number>, field: number): Uint8Array {
+  const value = fields.get(field);
+  return value instanceof Uint8Array ? value : new Uint8Array();
+}
+
+/** Speaks the Centrifuge protocol in protobuf. */
+export class ProtobufClient extends Client {
+  protected readonly carrier: WebsocketCarrier | StreamCarrier;
+  #id = 2;
+  #last: Uint8Array = new Uint8Array();
+
+  constructor(options: ClientOptions, transport: "websocket" | "http_stream") {
+    super(options);
+    const { port } = options;
+    if (transport === "websocket") {
+      this.carrier = new WebsocketCarrier(port, "/connection/websocket", this, {
+        ...{ split: splitDelimited, subprotocol: "centrifuge-protobuf" },
+      });
+      return;
+    }
+    const contentType = "application/octet-stream";
+    this.carrier = new StreamCarrier(
+      port,
+      {
+        question: question(
+          ["POST /connection/http_stream HTTP/1.1", `Content-Type: ${contentType}`],
+          connectBytes,
+        ),
+        framing: "delimited",
+        contentType,
+        emulated: ({ session, node }, data) =>
+          messageOf({ 1: node, 2: session, 3: Buffer.from(data) }),
+      },
+      this,
+    );
   }
 
   publish(dataText: string, channel = this.channel): void {
-    this.send(`421["publish",${JSON.stringify(channel)},${dataText}]`);
+    this.#id += 1;
+    const request = messageOf({ 1: channel, 2: Buffer.from(dataText) });
+    this.carrier.send(command(this.#id, 7, request));
   }
 
-  protected override opened(): void {
+  opened(): void {
+    if (this.carrier instanceof WebsocketCarrier) this.carrier.send(connectBytes);
+  }
+
+  message(message: Buffer): void {
+    // Field 4 is a push; a ping is empty; the others have an id.
+    if (message[0] === 0x22) {
+      this.publication(() => this.#whole(message));
+    } else if (message.length === 0) {
+      this.carrier.send(Uint8Array.of(0));
+    } else {
+      this.#reply(fieldsOf(message));
+    }
+  }
+
+  #whole(message: Buffer): string {
+    const publication = fieldsOf(bytesIn(fieldsOf(bytesIn(fieldsOf(message), 4)), 4));
+    const data = bytesIn(publication, 4);
+    this.#last = publication.get(8) === 1 ? applied(this.#last, data) : Uint8Array.from(data);
+    return Buffer.from(this.#last).toString();
+  }
+
+  #reply(reply: ReadonlyMap<number, Uint8Array | number>): void {
+    const id = reply.get(1);
+    if (reply.has(2)) {
+      this.fail(`command ${String(id)} was answered with an error`);
+    } else if (id === 1) {
+      const result = fieldsOf(bytesIn(reply, 5));
+      const { carrier } = this;
+      if (carrier instanceof StreamCarrier) {
+        const [session, node] = [9, 10].map((field) => Buffer.from(bytesIn(result, field)));
+        carrier.session = { session: String(session), node: String(node) };
+      }
+      const delta = this.options.delta === true ? { 12: "fossil" } : {};
+      carrier.send(command(2, 5, messageOf({ 1: this.channel, ...delta })));
+    } else if (id === 2) {
+      if (this.options.delta === true && fieldsOf(bytesIn(reply, 6)).get(13) !== 1)
+        this.fail("no delta");
+      else this.subscribed();
+    } else {
+      this.tally.replies += 1;
+    }
+  }
+}
+
+/** Speaks Engine.IO 4 and Socket.IO's default encoding, on a websocket from the start. */
+export class SocketIoClient extends Client {
+  protected readonly carrier: WebsocketCarrier;
+
+  constructor(options: ClientOptions) {
+    super(options);
+    this.carrier = new WebsocketCarrier(
+      options.port,
+      "/socket.io/?EIO=4&transport=websocket",
+      this,
+    );
+  }
+
+  publish(dataText: string, channel = this.channel): void {
+    this.carrier.send(`421["publish",${JSON.stringify(channel)},${dataText}]`);
+  }
+
+  opened(): void {
     // The server speaks first.
   }
 
-  protected override message(message: Buffer): void {
+  message(message: Buffer): void {
     const type = message.toString("latin1", 0, 2);
-    if (type === "42") this.publication(message);
-    else if (type === "2") this.send("3");
-    else if (type.startsWith("0")) this.send("40");
-    else if (type === "40") this.send(`420["join",${JSON.stringify(this.channel)}]`);
+    if (type === "42") this.publication(() => message.toString());
+    else if (type === "2") this.carrier.send("3");
+    else if (type.startsWith("0")) this.carrier.send("40");
+    else if (type === "40") this.carrier.send(`420["join",${JSON.stringify(this.channel)}]`);
     else if (message.toString("latin1", 0, 3) === "430") this.subscribed();
     else if (message.toString("latin1", 0, 3) === "431") this.tally.replies += 1;
     else this.fail(`not expected: ${message.toString()}`);
+  }
+}
+
+/** A client that speaks so. */
+export function clientOf(dialect: Dialect, options: ClientOptions): Client {
+  switch (dialect) {
+    case "centrifuge":
+      return new CentrifugeClient(options, "websocket");
+    case "protobuf":
+      return new ProtobufClient(options, "websocket");
+    case "http_stream":
+      return new CentrifugeClient(options, "http_stream");
+    case "http_stream, protobuf":
+      return new ProtobufClient(options, "http_stream");
+    case "sse":
+      return new CentrifugeClient(options, "sse");
+    case "socket.io":
+      return new SocketIoClient(options);
   }
 }

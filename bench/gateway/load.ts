@@ -6,12 +6,13 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { connect, type NatsConnection } from "nats";
 import { topicSubject } from "../../apps/lib/topic-subject.ts";
+import { type Call, post, publishForSeconds } from "./api.ts";
 import {
   CentrifugeClient,
   type Client,
+  clientOf,
   type Dialect,
   type Position,
-  SocketIoClient,
   Tally,
 } from "./clients.ts";
 
@@ -27,6 +28,10 @@ export type Order =
       readonly atATime: number;
       /** Each client recovers from where it was before the last `close`. */
       readonly recover?: boolean;
+      /** Each client asks for deltas. */
+      readonly delta?: boolean;
+      /** What is published: 128 bytes by default. */
+      readonly payload?: PayloadKind;
     }
   | { readonly do: "close" }
   /** Publishes bursts to the one channel, each when the one before has reached everybody. */
@@ -39,6 +44,15 @@ export type Order =
   | { readonly do: "store"; readonly perChannel: number }
   /** Looks at what the clients have recovered. */
   | { readonly do: "verify"; readonly perChannel: number }
+  /** Publishes to all channels in one call of the server API, so many times. */
+  | { readonly do: "broadcast"; readonly times: number; readonly call: Call }
+  /** Calls the server API to publish as fast as it is answered, with so many calls at a time. */
+  | {
+      readonly do: "call";
+      readonly seconds: number;
+      readonly atATime: number;
+      readonly call: Call;
+    }
   /** From a client on one gateway to a client on another, beside NATS alone. */
   | {
       readonly do: "across";
@@ -50,8 +64,15 @@ export type Order =
       readonly perSecond: number;
     };
 
+/** 2 KB of JSON in which one field changes. */
+export type PayloadKind = "short" | "document";
+
 export interface Done {
   readonly tookMs: number;
+  /** How many publications were made, where the order does not say it. */
+  readonly published: number;
+  /** What all clients together got from the network meanwhile. */
+  readonly bytes: number;
   /** Milliseconds that single messages took, where the order asks for it. */
   readonly latenciesMs: readonly number[];
   readonly natsLatenciesMs: readonly number[];
@@ -67,12 +88,27 @@ let channels: readonly string[] = [];
 let clients: Client[] = [];
 let positions: (Position | undefined)[] = [];
 let tally = new Tally();
+let payload: PayloadKind = "short";
 /** How many publications each channel has had; numbers begin with 1,000,000 so that all are as long. */
 const published = new Map<string, number>();
 const encoder = new TextEncoder();
 
-/** JSON of 128 bytes. */
+/** Of a kind that applications send whole: a score board, an order book, a vehicle's state. */
+const rows = Array.from({ length: 25 }, (_, index) => ({
+  id: `player-${index}-${(index * 7_919) % 1_000}`,
+  name: ["Ada", "Grace", "Edsger", "Barbara", "Donald", "Tony"][index % 6],
+  score: (index * 48_271) % 100_000,
+  at: [(index * 16_807) % 640, (index * 69_621) % 480],
+  active: index % 3 > 0,
+}));
+
+function documentText(n: number): string {
+  return JSON.stringify({ room: "lobby", version: 3, rows, n, closed: false });
+}
+
+/** JSON of 128 bytes, or of 2 KB. */
 function dataText(n: number): string {
+  if (payload === "document") return documentText(n);
   const text = `{"n":${n},"pad":""}`;
   return `${text.slice(0, -2)}${"x".repeat(payloadBytes - text.length)}"}`;
 }
@@ -90,7 +126,7 @@ function nextNumber(channel: string): number {
 /** What a service publishes on NATS so that it reaches the channel; with Socket.IO, what its adapter does. */
 function publication(channel: string): { subject: string; payload: Uint8Array } {
   const data = dataText(nextNumber(channel));
-  if (dialect === "centrifuge") {
+  if (dialect !== "socket.io") {
     return { subject: topicSubject(channel), payload: encoder.encode(data) };
   }
   const text =
@@ -112,27 +148,16 @@ function connected(): NatsConnection {
 /** Fails when a client misses a message, or gets one twice or out of order. */
 function checkOrder(client: Client): void {
   let last = published.get(client.channel) ?? 1_000_000;
-  client.onPublication = (message) => {
-    const n = numberIn(message.toString());
+  client.onPublication = (text) => {
+    const n = numberIn(text);
     if (n !== last + 1) throw new Error(`${client.channel}: ${n} came after ${last}`);
     last = n;
   };
 }
 
-function newClient(
-  port: number,
-  index: number,
-  since: Position | undefined,
-): CentrifugeClient | SocketIoClient {
-  const channel = channels[index % channels.length] ?? "";
-  return dialect === "centrifuge"
-    ? new CentrifugeClient(port, channel, tally, since)
-    : new SocketIoClient(port, channel, tally);
-}
-
 async function open(order: Order & { do: "open" }): Promise<number> {
   nats ??= await connect({ servers: order.natsUrl });
-  ({ dialect, channels } = order);
+  ({ dialect, channels, payload = "short" } = order);
   clients = [];
   tally = new Tally();
   const since = order.recover === true ? positions : [];
@@ -142,7 +167,10 @@ async function open(order: Order & { do: "open" }): Promise<number> {
     while (next < order.count) {
       const index = next;
       next += 1;
-      const client = newClient(order.port, index, since[index]);
+      const client = clientOf(dialect, {
+        ...{ port: order.port, tally, since: since[index], delta: order.delta === true },
+        channel: channels[index % channels.length] ?? "",
+      });
       clients[index] = client;
       await client.ready();
       if (index % oneIn === 0 && order.recover !== true) checkOrder(client);
@@ -251,9 +279,8 @@ async function roundTrips(times: number): Promise<Done> {
             sentAt = performance.now();
             client.publish(dataText(n));
           };
-          client.onPublication = (message) => {
-            if (numberIn(message.toString()) !== n)
-              reject(new Error("not the client's own message"));
+          client.onPublication = (text) => {
+            if (numberIn(text) !== n) reject(new Error("not the client's own message"));
             latenciesMs.push(performance.now() - sentAt);
             left -= 1;
             if (left > 0) next();
@@ -266,7 +293,7 @@ async function roundTrips(times: number): Promise<Done> {
   const tookMs = performance.now() - begin;
   await wait(100);
   if (tally.replies !== replies) throw new Error(`${replies - tally.replies} replies are missing`);
-  return { tookMs, latenciesMs, natsLatenciesMs: [] };
+  return { ...nothing, tookMs, latenciesMs };
 }
 
 async function store(perChannel: number): Promise<void> {
@@ -282,13 +309,36 @@ async function store(perChannel: number): Promise<void> {
   }
 }
 
+/** Milliseconds that each call took. */
+async function broadcast(times: number, call: Call): Promise<number[]> {
+  const latenciesMs: number[] = [];
+  const perCall = clients.length;
+  let expected = tally.publications;
+  for (let n = 0; n < times; n += 1) {
+    expected += perCall;
+    const numbers = new Set(channels.map(nextNumber));
+    // All channels have had as many.
+    const [number = 0] = numbers;
+    const data = JSON.parse(dataText(number)) as unknown;
+    const begin = performance.now();
+    await post(call, "broadcast", { channels, data });
+    latenciesMs.push(performance.now() - begin);
+    await tally.reach(expected);
+  }
+  await noMoreThan(expected);
+  return latenciesMs;
+}
+
 async function across(order: Order & { do: "across" }): Promise<Done> {
   const [publisher, receiver] = await Promise.all([
     connect({ servers: order.natsUrl }),
     connect({ servers: order.natsUrl }),
   ]);
-  const from = new CentrifugeClient(order.from, `${order.channel}.other`, new Tally());
-  const to = new CentrifugeClient(order.to, order.channel, new Tally());
+  const other = { channel: `${order.channel}.other`, tally: new Tally() };
+  const from = clientOf("centrifuge", { port: order.from, ...other });
+  const to = clientOf("centrifuge", {
+    ...{ port: order.to, channel: order.channel, tally: new Tally() },
+  });
   const latenciesMs: number[] = [];
   const natsLatenciesMs: number[] = [];
   try {
@@ -301,8 +351,8 @@ async function across(order: Order & { do: "across" }): Promise<Done> {
       latencies.push(performance.now() - sentAt);
       if (latenciesMs.length + natsLatenciesMs.length === 2 * order.times) allHere();
     };
-    to.onPublication = (message) => {
-      const n = numberIn(message.toString());
+    to.onPublication = (text) => {
+      const n = numberIn(text);
       if (n !== last + 1) throw new Error(`${n} came after ${last}`);
       last = n;
       arrived(publishOn.protocol.get(n), latenciesMs);
@@ -331,7 +381,7 @@ async function across(order: Order & { do: "across" }): Promise<Done> {
       publisher.publish("bench.bare", encoder.encode(dataText(n)));
     }
     await everything;
-    return { tookMs: performance.now() - begin, latenciesMs, natsLatenciesMs };
+    return { ...nothing, tookMs: performance.now() - begin, latenciesMs, natsLatenciesMs };
   } finally {
     from.close();
     to.close();
@@ -344,14 +394,20 @@ async function until(time: number): Promise<void> {
   while (performance.now() < time) await wait(1);
 }
 
+const nothing: Done = {
+  ...{ tookMs: 0, published: 0, bytes: 0 },
+  ...{ latenciesMs: [], natsLatenciesMs: [] },
+};
+
 async function obey(order: Order): Promise<Done> {
-  const done = (tookMs = 0): Done => ({ tookMs, latenciesMs: [], natsLatenciesMs: [] });
+  const before = tally.bytes;
+  const done = (tookMs = 0): Done => ({ ...nothing, tookMs, bytes: tally.bytes - before });
   switch (order.do) {
     case "open":
-      return done(await open(order));
+      return { ...nothing, tookMs: await open(order) };
     case "close":
       close();
-      return done();
+      return nothing;
     case "bursts":
       return done(await bursts(order.bursts, order.size));
     case "pace":
@@ -360,10 +416,17 @@ async function obey(order: Order): Promise<Done> {
       return roundTrips(order.times);
     case "store":
       await store(order.perChannel);
-      return done();
+      return nothing;
     case "verify":
       verify(order.perChannel);
-      return done();
+      return nothing;
+    case "broadcast":
+      return { ...nothing, latenciesMs: await broadcast(order.times, order.call) };
+    case "call": {
+      const { call, seconds, atATime } = order;
+      const [channel = ""] = channels;
+      return { ...nothing, ...(await publishForSeconds(call, { channel, seconds, atATime })) };
+    }
     case "across":
       return across(order);
   }

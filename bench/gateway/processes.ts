@@ -10,7 +10,7 @@ import { eventually } from "../../test/support/eventually.ts";
 import { NatsServer } from "../../test/support/nats.ts";
 import { freePort } from "../../test/support/ports.ts";
 import type { Dialect } from "./clients.ts";
-import type { Done, Order } from "./load.ts";
+import type { Done, Order, PayloadKind } from "./load.ts";
 import type { Usage, UsageQuestion } from "./usage.ts";
 
 const here = import.meta.dirname;
@@ -25,6 +25,8 @@ export interface ServerKind {
   readonly dialect: Dialect;
   /** The namespace of its channels, with the colon. */
   readonly namespace: string;
+  /** Its clients ask for deltas. */
+  readonly delta?: boolean;
   readonly program: (natsUrl: string, port: number) => readonly string[];
   /** Answers 200 as soon as clients can come; without it an open port is enough. */
   readonly readyPath?: string;
@@ -37,10 +39,13 @@ const bare = (name: string, mode: string): ServerKind => ({
   program: (natsUrl, port) => [join(here, "bare.ts"), natsUrl, String(port), mode],
 });
 
-const gateway = (name: string, namespace: string): ServerKind => ({
-  name,
-  dialect: "centrifuge",
-  namespace,
+const gateway = (
+  name: string,
+  namespace: string,
+  dialect: Dialect = "centrifuge",
+  delta = false,
+): ServerKind => ({
+  ...{ name, dialect, namespace, delta },
   program: () => [join(here, "../../apps/ws/main.ts")],
   readyPath: "/healthz/ready",
 });
@@ -56,14 +61,31 @@ export const kinds = {
   },
   gateway: gateway("gateway", ""),
   history: gateway("gateway, history", "hist:"),
+  protobuf: gateway("protobuf", "", "protobuf"),
+  httpStream: gateway("HTTP stream", "", "http_stream"),
+  httpStreamProtobuf: gateway("HTTP stream, protobuf", "", "http_stream, protobuf"),
+  sse: gateway("server-sent events", "", "sse"),
+  whole: gateway("JSON, whole", "delta:"),
+  delta: gateway("JSON, delta", "delta:", "centrifuge", true),
+  wholeProtobuf: gateway("protobuf, whole", "delta:", "protobuf"),
+  deltaProtobuf: gateway("protobuf, delta", "delta:", "protobuf", true),
 } as const satisfies Record<string, ServerKind>;
+
+/** Of the server API. */
+export const apiKey = "a key of the benchmark";
 
 /** No tokens and no limits that the load would meet; everything else is as by default. */
 const gatewayConfig = {
   client: { insecure: true, command_rate_limit: 0 },
   channel: {
-    namespaces: [{ name: "hist", history_size: 100, history_ttl: "10m", force_recovery: true }],
+    namespaces: [
+      { name: "hist", history_size: 100, history_ttl: "10m", force_recovery: true },
+      { name: "delta", allowed_delta_types: ["fossil"], delta_publish: true },
+    ],
   },
+  http_stream: { enabled: true },
+  sse: { enabled: true },
+  http_api: { key: apiKey },
 };
 
 /** Asks a child over IPC and fails if it ends before it answers. */
@@ -251,6 +273,7 @@ export interface OpenOptions {
   readonly channels: readonly string[];
   readonly atATime?: number;
   readonly recover?: boolean;
+  readonly payload?: PayloadKind;
 }
 
 export class Load {
@@ -269,6 +292,7 @@ export class Load {
       port,
       natsUrl: this.#natsUrl,
       dialect: kind.dialect,
+      delta: kind.delta === true,
       atATime: 200,
       ...options,
       channels: options.channels.map((channel) => channelPrefix + channel),

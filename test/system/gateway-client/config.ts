@@ -100,6 +100,8 @@ export const table = {
     ],
   },
   rpc: guarded.rpc,
+  http_stream: { enabled: true },
+  sse: { enabled: true },
   prometheus: { enabled: true },
   shutdown: { timeout: "2s" },
 };

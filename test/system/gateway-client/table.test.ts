@@ -13,7 +13,12 @@ import { type Rows, Stage } from "./table/stage.ts";
 import { sameForAll, slowReaders, takeOver } from "./table/together.ts";
 
 /** The columns of the table. */
-const kinds: readonly ClientKind[] = [clientKinds.jsonWebsocket];
+const kinds: readonly ClientKind[] = [
+  clientKinds.jsonWebsocket,
+  clientKinds.jsonHttpStream,
+  clientKinds.protobufHttpStream,
+  clientKinds.jsonSse,
+];
 
 const rows: Rows = {
   ...connectionRows,
