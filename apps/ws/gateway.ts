@@ -31,6 +31,7 @@ import { RateLimit } from "./rate-limit.ts";
 import { admitRaw } from "./raw/admission.ts";
 import { closings } from "./raw/close-codes.ts";
 import { type RawAdmission, RawEndpoint, type RawEndpointLimits } from "./raw/endpoint.ts";
+import type { CallLimits } from "./rpc/calls.ts";
 import type { Shared } from "./shared.ts";
 import { Bodies } from "./transport/http-body.ts";
 import { crossOrigin } from "./transport/http-cors.ts";
@@ -40,7 +41,7 @@ import { readUpgrade, type Refusal, refuseUpgrade, type Wanted } from "./upgrade
 import { closeInWaves } from "./waves.ts";
 
 /** What the configuration does not say, and what it says in the words of the gateway's parts. */
-export interface GatewayLimits extends RawEndpointLimits, BrokerLimits {
+export interface GatewayLimits extends RawEndpointLimits, BrokerLimits, CallLimits {
   /** The longest message that a client may send. */
   readonly maxMessageBytes: number;
   /** How many fragments a message may have; each costs memory, an empty one too. */
@@ -84,6 +85,7 @@ export function limitsOf({ client, websocket }: GatewayConfig): GatewayLimits {
     subscribeMs: 4_000,
     publishMs: 4_000,
     maxAnswerSize: 16_777_216,
+    maxCallBytes: 67_108_864,
     pingIntervalMs: client.ping_interval,
     maxAgeMs: client.max_connection_age === 0 ? Infinity : client.max_connection_age,
     maxTotalBodyBytes: 33_554_432,

@@ -71,9 +71,10 @@ function textOf(name: string, value: unknown): string {
 
 describe("docs/realtime-options.md", () => {
   it("has every option with its default, and no other", () => {
-    const { client, channel, ...others } = defaultConfig;
+    const { client, channel, rpc, ...others } = defaultConfig;
     const { token, subscription_token, subscribe_to_user_personal_channel, ...ofClient } = client;
     const { without_namespace, namespaces, ...ofChannel } = channel;
+    const { without_namespace: methods, ...ofRpc } = rpc;
     const sections = sectionsOf(options);
     const tables: Record<string, object> = {
       "`client`": ofClient,
@@ -81,7 +82,9 @@ describe("docs/realtime-options.md", () => {
       "`client.subscribe_to_user_personal_channel`": subscribe_to_user_personal_channel,
       "`channel`": { ...ofChannel, namespaces },
       "`channel.without_namespace` and `channel.namespaces[]`": without_namespace,
-      "`websocket`, `raw`, `rpc`, `prometheus`, `health`, `shutdown`, `http_api`": others,
+      "`websocket`, `raw`, `prometheus`, `health`, `shutdown`, `http_api`": others,
+      "`rpc`": ofRpc,
+      "`rpc.without_namespace` and `rpc.namespaces[]`": methods,
     };
     for (const [heading, values] of Object.entries(tables)) {
       const documented = new Map(

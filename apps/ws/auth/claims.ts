@@ -20,8 +20,8 @@ export interface ConnectionClaims {
   readonly channels: readonly string[];
   /** Server-side subscriptions by channel; the object has no prototype. */
   readonly subs: Readonly<Record<string, SubscriptionGrant>>;
-  /** For the server only. */
-  readonly meta: unknown;
+  /** JSON text, for servers only. */
+  readonly meta: string | undefined;
 }
 
 export interface SubscriptionClaims extends SubscriptionGrant {
@@ -61,13 +61,14 @@ export class Claims {
   /** @throws ClaimError */
   connection(userClaim: string): ConnectionClaims {
     const { info } = grant(this.#claims, "");
+    const meta = own(this.#claims, "meta");
     return {
       user: this.#user(userClaim),
       expireAt: this.#expireAt(),
       info,
       channels: texts(this.#claims, "channels") ?? [],
       subs: grants(this.#claims),
-      meta: plain(own(this.#claims, "meta")),
+      meta: meta === undefined ? undefined : JSON.stringify(meta),
     };
   }
 
@@ -150,11 +151,6 @@ function keepNumber(_key: string, value: unknown, context?: { readonly source?: 
 /** The text of a number as it was written; undefined when the value is none. */
 function numberText(value: unknown): string | undefined {
   return typeof value === "number" || isRawJSON(value) ? JSON.stringify(value) : undefined;
-}
-
-/** The value with ordinary numbers only. */
-function plain(value: unknown): unknown {
-  return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
 }
 
 function isObject(value: unknown): value is JsonObject {

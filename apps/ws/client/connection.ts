@@ -12,6 +12,7 @@ import { AnswerTurns } from "./answer-turns.ts";
 import * as answers from "./answers.ts";
 import type { Gate } from "./endpoint.ts";
 import type { Host } from "./host.ts";
+import { call } from "./rpc.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 /** Beyond this, frames of one turn do not wait for its end, and large answers wait for the peer to read. */
@@ -230,6 +231,9 @@ export class Connection implements Host, Sender, Timed, Pinged {
         return;
       case "publish":
         this.#run(() => answers.publish(this, effect));
+        return;
+      case "rpc":
+        this.#run(() => call(this, effect));
         return;
       case "presence":
         this.#run(() => answers.presence(this, effect));

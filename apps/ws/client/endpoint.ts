@@ -19,6 +19,7 @@ import { LocalPresence } from "../presence/local-presence.ts";
 import { PresenceService } from "../presence/presence.ts";
 import { disconnects } from "../protocol/codes.ts";
 import { Session, type SessionOptions } from "../protocol/session.ts";
+import { type CallLimits, Calls } from "../rpc/calls.ts";
 import type { Shared } from "../shared.ts";
 import type { Closing } from "../transport/link.ts";
 import { Peer, type PeerLimits } from "../transport/peer.ts";
@@ -27,7 +28,7 @@ import type { Closable } from "../waves.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { Registry } from "./registry.ts";
 
-export interface ProtocolLimits extends PeerLimits {
+export interface ProtocolLimits extends PeerLimits, CallLimits {
   readonly subscribeMs: number;
   readonly publishMs: number;
   /**
@@ -50,6 +51,7 @@ export interface Gate {
   readonly present: LocalPresence;
   readonly joinLeave: JoinLeave;
   readonly registry: Registry<Connection>;
+  readonly calls: Calls;
   readonly metrics: Metrics;
   readonly limits: ProtocolLimits;
   /** How many publications one recovery brings at most. */
@@ -123,6 +125,14 @@ export class ProtocolEndpoint {
       registry: new Registry(bus, {
         limit: client.user_connection_limit,
         single: client.subscribe_to_user_personal_channel.single_connection,
+      }),
+      calls: new Calls({
+        bus,
+        rpc: config.rpc,
+        limits: options.limits,
+        complain: (error, what) => {
+          this.#complain(error, what);
+        },
       }),
       metrics: options.metrics,
       limits: options.limits,

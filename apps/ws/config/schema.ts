@@ -296,10 +296,21 @@ function channelOptions<T extends Channel>({ publication_data_format: _format, .
   return options;
 }
 
+const namespaceName = text(
+  "2 or more letters, digits, _ or - (a dot would split NATS's subjects)",
+  (value) => /^[\w-]{2,64}$/.test(value),
+);
+
+function checkNames(namespaces: readonly { readonly name: string }[], report: Report): void {
+  const seen = new Set<string>();
+  for (const [index, { name }] of namespaces.entries()) {
+    if (seen.has(name)) report("is the name of another namespace", "namespaces", index, "name");
+    seen.add(name);
+  }
+}
+
 const namespace = object({
-  name: text("2 or more letters, digits, _ or - (a dot would split NATS's subjects)", (value) =>
-    /^[\w-]{2,64}$/.test(value),
-  ),
+  name: namespaceName,
   ...channelShape,
 })
   .superRefine(checkChannel)
@@ -328,11 +339,7 @@ const channel = object({
 })
   .superRefine((value, context) => {
     const report = reporter(context);
-    const seen = new Set<string>();
-    for (const [index, { name }] of value.namespaces.entries()) {
-      if (seen.has(name)) report("is the name of another namespace", "namespaces", index, "name");
-      seen.add(name);
-    }
+    checkNames(value.namespaces, report);
     const ttls: [number, ...PropertyKey[]][] = [
       [value.without_namespace.history_ttl, "without_namespace"],
       ...value.namespaces.map(({ history_ttl }, index): [number, ...PropertyKey[]] => [
@@ -355,6 +362,13 @@ const httpTransport = (standard: string) =>
     handler_prefix: path(standard),
     max_request_body_size: whole(1, 1_048_576).default(65_536),
   });
+
+/** Clients wait for 5 s where nobody says another time. */
+const rpcShape = {
+  enabled: off,
+  timeout: duration(1, 60_000).prefault("4s"),
+  allow_for_anonymous: off,
+};
 
 export const schema = object({
   client: client.prefault({}),
@@ -392,9 +406,17 @@ export const schema = object({
       enabled: off,
       method: text("a name", (value) => value !== "").default("ping"),
     }).prefault({}),
+    without_namespace: object(rpcShape).prefault({}),
+    namespaces: z
+      .array(object({ name: namespaceName, ...rpcShape }), { error: "a list of namespaces" })
+      .default([]),
     namespace_boundary: fixed(":"),
+    connection_call_limit: whole(1, 2_048).default(64),
+    total_call_limit: whole(1, 1_000_000).default(4_096),
   })
-    .transform(({ ping }) => ({ ping }))
+    .superRefine((value, context) => {
+      checkNames(value.namespaces, reporter(context));
+    })
     .prefault({}),
   prometheus: object({ enabled: off, handler_prefix: path("/metrics") }).prefault({}),
   health: object({ enabled: off, handler_prefix: path("/health") }).prefault({}),

@@ -127,6 +127,19 @@ export interface HttpTransportOptions {
   readonly max_request_body_size: number;
 }
 
+/** Methods that services answer on NATS; all ours. */
+export interface RpcMethodOptions {
+  readonly enabled: boolean;
+  /** How long a service may take to answer, ms. */
+  readonly timeout: number;
+  /** Also with an empty user id. */
+  readonly allow_for_anonymous: boolean;
+}
+
+export interface RpcNamespaceOptions extends RpcMethodOptions {
+  readonly name: string;
+}
+
 /** All options; `Secret` is text once `resolveSecrets` has read what is referenced. */
 export interface GatewayConfig<Secret = string> {
   readonly client: ClientOptions<Secret>;
@@ -158,7 +171,16 @@ export interface GatewayConfig<Secret = string> {
     readonly insecure: boolean;
     readonly error_mode: "" | "transport";
   };
-  readonly rpc: { readonly ping: { readonly enabled: boolean; readonly method: string } };
+  readonly rpc: {
+    readonly ping: { readonly enabled: boolean; readonly method: string };
+    readonly without_namespace: RpcMethodOptions;
+    readonly namespaces: readonly RpcNamespaceOptions[];
+    readonly namespace_boundary: ":";
+    /** Ours: calls of one connection that are under way. */
+    readonly connection_call_limit: number;
+    /** Ours: calls of all connections of one gateway that are under way. */
+    readonly total_call_limit: number;
+  };
   readonly prometheus: { readonly enabled: boolean; readonly handler_prefix: string };
   /** `/healthz/…` answers in any case. */
   readonly health: { readonly enabled: boolean; readonly handler_prefix: string };

@@ -5,6 +5,7 @@
  */
 
 const proxies = "there are no proxies to a backend: clients bring tokens";
+const calls = "services answer calls on NATS, where enabled is true";
 const unidirectional =
   "there are no unidirectional transports: /ws/<topic> is for plain websockets";
 const onNats = "publications, history and presence are on NATS: NATS_URL";
@@ -71,11 +72,9 @@ const unsupported: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   },
   http_api: { external: "the gateway listens on one port" },
   prometheus: { instrument_http_handlers: goOnly },
-  rpc: {
-    namespaces: `the only method is ping, for ${proxies}`,
-    proxy: proxies,
-    without_namespace: `the only method is ping, for ${proxies}`,
-  },
+  rpc: { proxy: calls },
+  "rpc.without_namespace": { proxy_enabled: calls, proxy_name: calls },
+  "rpc.namespaces[]": { proxy_enabled: calls, proxy_name: calls },
 };
 
 /**

@@ -115,6 +115,7 @@ function authenticated(state: SessionState, connecting: Connecting, identity: Id
   const { user, claims } = identity;
   state.user = user;
   state.connInfo = claims?.info;
+  state.meta = claims?.meta;
   const granted = serverSide(state, connecting, identity);
   if (!(granted instanceof Map)) {
     refuse(state, connecting, granted);

@@ -51,6 +51,11 @@ export type HistoryOutcome =
     }
   | { readonly ok: false; readonly error: ProtocolError };
 
+/** What a service has answered to a call. */
+export type RpcOutcome =
+  | { readonly ok: true; readonly data: Payload }
+  | { readonly ok: false; readonly error: ProtocolError };
+
 /** What a session is told. The outcome of a task that it does not wait for any more is ignored. */
 export type Input =
   /** @see Codec.decode */
@@ -83,6 +88,7 @@ export type Input =
       readonly outcome: PresenceStatsOutcome;
     }
   | { readonly kind: "history"; readonly task: number; readonly outcome: HistoryOutcome }
+  | { readonly kind: "rpc"; readonly task: number; readonly outcome: RpcOutcome }
   /** Publications of the channel were lost, and nothing can bring them back. */
   | { readonly kind: "insufficient"; readonly channel: string }
   /** @see obey */
@@ -133,6 +139,16 @@ export type Effect =
       /** Only what comes after it; with `reverse`, before it. An empty epoch is any. */
       readonly since?: StreamPosition;
       readonly reverse: boolean;
+    }
+  /** A call of a service. */
+  | {
+      readonly kind: "rpc";
+      readonly task: number;
+      readonly subject: string;
+      readonly data: Payload;
+      /** Who calls, as JSON. */
+      readonly caller: string;
+      readonly withinMs: number;
     }
   /** The client is known and about to be told so: the next effect is the connect reply. */
   | { readonly kind: "connected"; readonly user: string };

@@ -42,6 +42,8 @@ export function refreshVerified(
   }
   state.expireAt = expireAt;
   if (claims.info !== undefined) state.changeInfo(claims.info);
+  // It may say what somebody may do, and the newer token does not say it any more.
+  state.meta = claims.meta;
   const { client, version } = state.options;
   state.reply(id, { refresh: { client, version, ...state.expiry(expireAt) } });
 }

@@ -6,6 +6,7 @@ import type { Effect, Input } from "./effects.ts";
 import { admit } from "./intake.ts";
 import type { Command } from "./messages.ts";
 import { refresh, refreshVerified, subRefresh, subRefreshVerified } from "./refresh.ts";
+import { rpc, rpcAnswered } from "./rpc.ts";
 import { type SessionOptions, SessionState, type Subscription } from "./state.ts";
 import { joined, subscribe, subscriptionVerified } from "./subscribe.ts";
 import { deadline, pong, tick } from "./timers.ts";
@@ -17,7 +18,6 @@ type CommandInput = Extract<Input, { kind: "command" }>;
 /** What came of a task. */
 type OutcomeInput = Extract<Input, { readonly task: number }>;
 
-const emptyObject = Buffer.from("{}");
 const noChannels: ReadonlyMap<string, Subscription> = new Map();
 
 /**
@@ -166,7 +166,7 @@ export class Session {
         channels.history(state, command, size);
         return;
       case "rpc":
-        this.#rpc(command.id, command.name);
+        rpc(state, command, size);
         return;
       case "refresh":
         refresh(state, command, size);
@@ -186,13 +186,6 @@ export class Session {
         state.close(disconnects.badRequest);
         return;
     }
-  }
-
-  #rpc(id: number, name: string): void {
-    const { ping } = this.#state.options.config.rpc;
-    if (!ping.enabled) this.#state.fail(id, errors.notAvailable);
-    else if (name === ping.method) this.#state.reply(id, { rpc: { data: emptyObject } });
-    else this.#state.fail(id, errors.methodNotFound);
   }
 
   #taskEnded(input: OutcomeInput): void {
@@ -240,6 +233,11 @@ export class Session {
       case "presence-stats": {
         const task = state.end("presence-stats", input.task);
         if (task !== undefined) channels.presenceCounted(state, task.id, input.outcome);
+        return;
+      }
+      case "rpc": {
+        const task = state.end("rpc", input.task);
+        if (task !== undefined) rpcAnswered(state, task.id, input.outcome);
         return;
       }
       case "history": {

@@ -68,6 +68,7 @@ export type Task = { readonly size: number } & (
   | { readonly kind: "subscription-token"; readonly command: SubscribeCommand | SubRefreshCommand }
   | { readonly kind: "subscribed"; readonly join: Join }
   | { readonly kind: "published"; readonly id: number }
+  | { readonly kind: "rpc"; readonly id: number }
   | { readonly kind: "presence"; readonly id: number }
   | { readonly kind: "presence-stats"; readonly id: number }
   | { readonly kind: "history"; readonly id: number; readonly since: StreamPosition | undefined }
@@ -118,6 +119,8 @@ export class SessionState {
   user: string | undefined;
   /** JSON text. */
   connInfo: string | undefined;
+  /** JSON text: what the token says for servers alone. */
+  meta: string | undefined;
   hasToken = false;
   /** Of the connection, in seconds since 1970; undefined: never. */
   expireAt: number | undefined;
@@ -139,6 +142,8 @@ export class SessionState {
   /** Commands that were refused in a row because too many were under way. */
   refusedInRow = 0;
   heldCount = 0;
+  /** Calls of services under way. */
+  calls = 0;
   /** Of all commands that are held or under way. */
   keptSize = 0;
 

@@ -94,7 +94,7 @@ describe("a connection token", () => {
       subs: Object.assign(Object.create(null) as object, {
         "chat:1": { info: "[1]", data: "null", override: { presence: true } },
       }),
-      meta: { role: "admin", big: 1.5 },
+      meta: '{"role":"admin","big":1.5}',
     });
   });
 

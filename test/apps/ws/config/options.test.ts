@@ -274,7 +274,7 @@ describe("wrong options", () => {
           without_namespace: { subscribe_proxy_enabled: true, shared_poll_interval: "1s" },
           namespaces: [{ name: "chat", map_mode: "x" }],
         },
-        rpc: { namespaces: [] },
+        rpc: { proxy: {}, without_namespace: { proxy_enabled: true } },
       }).map((problem) => problem.split(": ").slice(0, 2).join(": ")),
       [
         "client.proxy: is not supported by this gateway",
@@ -282,7 +282,8 @@ describe("wrong options", () => {
         "channel.without_namespace.subscribe_proxy_enabled: is not supported by this gateway",
         "channel.without_namespace.shared_poll_interval: is not supported by this gateway",
         "channel.namespaces[0].map_mode: is not supported by this gateway",
-        "rpc.namespaces: is not supported by this gateway",
+        "rpc.without_namespace.proxy_enabled: is not supported by this gateway",
+        "rpc.proxy: is not supported by this gateway",
         "admin: is not supported by this gateway",
         "proxies: is not supported by this gateway",
         "engine: is not supported by this gateway",

@@ -15,6 +15,10 @@ const maxSteps = 100;
 
 const config = decodeConfig({
   client: { allow_anonymous_connect_without_token: true, channel_limit: 3 },
+  rpc: {
+    without_namespace: { enabled: true, allow_for_anonymous: true },
+    connection_call_limit: 2,
+  },
   channel: {
     without_namespace: {
       ...history,
@@ -147,7 +151,7 @@ class World {
       // Without a token of its own, a client is closed for it.
       how % 100 === 7 || this.#hasToken ? { refresh: { token: "t" } } : { rpc: {} },
       { sub_refresh: { channel, token: `for ${channel ?? ""}` } },
-      { rpc: {} },
+      { rpc: { method: more % 2 === 0 ? "sum" : "" } },
     ];
     // Seldom, one that ends it all.
     const isFatal = how % 97 === 96;
@@ -205,6 +209,12 @@ class World {
                   ? {}
                   : { recovery: { recovered: how % 2 === 0, publications: [] } }),
               },
+        };
+      case "rpc":
+        return {
+          kind: "rpc",
+          task: number,
+          outcome: fails ? failed : { ok: true, data: Buffer.from("{}") },
         };
       case "publish":
         return { kind: "published", task: number, ...(fails ? { error: errors.internal } : {}) };
@@ -344,6 +354,13 @@ class World {
         // In this test all is for subscribers only.
         assert.ok(this.#subscribed.has(effect.channel));
         break;
+      case "publications":
+      case "obeyed":
+        assert.fail("nobody orders anything");
+        break;
+      case "rpc":
+        assert.equal(effect.subject, "rpc.sum");
+        break;
       case "verify-connection":
       case "verify-subscription":
     }
@@ -420,7 +437,7 @@ describe("a session", () => {
         "presence_stats",
         "history",
       ],
-      ...["refresh", "sub_refresh", "task subscribe", "task verify-subscription"],
+      ...["refresh", "sub_refresh", "task subscribe", "task rpc", "task verify-subscription"],
     ]) {
       assert.ok((seen.get(what) ?? 0) >= 5, `${what}: ${seen.get(what) ?? 0}`);
     }
