@@ -240,13 +240,14 @@ export interface StreamOptions {
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 const eventStart = "data: ".length;
 
-/** An answer that never ends, in chunks; what is sent goes in requests of its own. */
+/** An answer that never ends, in chunks or as it is; what is sent goes in requests of its own. */
 export class StreamCarrier extends Connection {
   session: Session | undefined;
   readonly #port: number;
   readonly #options: StreamOptions;
   /** The beginning of a message whose end is in the next chunk. */
   #partial: Buffer | undefined;
+  #chunked = false;
 
   constructor(port: number, options: StreamOptions, receiver: Receiver) {
     super(port, options.question, "200", receiver);
@@ -274,13 +275,12 @@ export class StreamCarrier extends Connection {
   }
 
   protected override begin(head: string): void {
-    if (!/^transfer-encoding: chunked\r?$/im.test(head)) {
-      this.receiver.failed(new Error(`an answer without chunks: ${head}`));
-    }
+    this.#chunked = /^transfer-encoding: chunked\r?$/im.test(head);
     super.begin(head);
   }
 
   protected override take(bytes: Buffer, from: number): number {
+    if (!this.#chunked) return from + this.#messages(bytes.subarray(from));
     let at = from;
     for (;;) {
       // "a0\r\n", as many bytes, "\r\n".
@@ -301,9 +301,12 @@ export class StreamCarrier extends Connection {
   #chunk(chunk: Buffer): void {
     const bytes = this.#partial === undefined ? chunk : Buffer.concat([this.#partial, chunk]);
     this.#partial = undefined;
-    const rest =
-      this.#options.framing === "delimited" ? this.#delimited(bytes) : this.#lines(bytes);
+    const rest = this.#messages(bytes);
     if (rest < bytes.length) this.#partial = Buffer.from(bytes.subarray(rest));
+  }
+
+  #messages(bytes: Buffer): number {
+    return this.#options.framing === "delimited" ? this.#delimited(bytes) : this.#lines(bytes);
   }
 
   #lines(bytes: Buffer): number {
