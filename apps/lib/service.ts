@@ -133,17 +133,21 @@ async function stopService(server: Server, service: Service): Promise<void> {
   const idle = setInterval(() => {
     server.closeIdleConnections();
   }, 20);
-  const cut = setTimeout(() => {
-    server.closeAllConnections();
-  }, finishMs);
+  const cut = (): NodeJS.Timeout =>
+    setTimeout(() => {
+      server.closeAllConnections();
+    }, finishMs);
+  let cutting: NodeJS.Timeout;
   if (service.attach === undefined) {
+    cutting = cut();
     await closed;
     await service.stop?.();
   } else {
-    // Upgraded connections belong to the service, and the server counts them until it ends them.
+    // Connections that were upgraded, and answers without an end, belong to the service, which ends them.
     await service.stop?.();
+    cutting = cut();
     await closed;
   }
   clearInterval(idle);
-  clearTimeout(cut);
+  clearTimeout(cutting);
 }
