@@ -36,7 +36,7 @@ import type { Shared } from "./shared.ts";
 import { Bodies } from "./transport/http-body.ts";
 import { crossOrigin } from "./transport/http-cors.ts";
 import { addHttpStreams } from "./transport/http-streams.ts";
-import { websocketJson } from "./transport/wire.ts";
+import { chooseSubprotocol, websocketWire } from "./transport/wire.ts";
 import { readUpgrade, type Refusal, refuseUpgrade, type Wanted } from "./upgrade.ts";
 import { closeInWaves } from "./waves.ts";
 
@@ -215,8 +215,7 @@ export class Gateway {
     this.#rawWebsockets = new WebSocketServer(websocketOptions);
     this.#protocolWebsockets = new WebSocketServer({
       ...websocketOptions,
-      // The other of the family's subprotocols, centrifuge-protobuf, must not be chosen.
-      handleProtocols: (offered) => (offered.has("centrifuge-json") ? "centrifuge-json" : false),
+      handleProtocols: chooseSubprotocol,
     });
     this.handler = this.#httpApp(options.project, registry);
   }
@@ -339,7 +338,6 @@ export class Gateway {
       limits: this.#limits,
       unavailable: () => this.#unavailable(),
       open: (arrival) => {
-        this.#metrics.opened(arrival.wire.transport);
         return this.#protocol.open(arrival);
       },
     });
@@ -386,9 +384,8 @@ export class Gateway {
       const { query } = wanted;
       socket.off("error", ignore);
       this.#protocolWebsockets.handleUpgrade(request, socket, head, (websocket) => {
-        this.#metrics.opened("websocket");
         this.#protocol.openWebsocket(websocket, socket, {
-          wire: websocketJson,
+          wire: websocketWire(websocket.protocol, query),
           headers: request.headers,
           query,
         });
@@ -458,10 +455,6 @@ export class Gateway {
     }
     if (!isOriginAllowed(headers.origin, headers.host, client.allowed_origins)) {
       return { status: 403, code: "forbidden_origin", message: "this origin is not allowed" };
-    }
-    const format = wanted.query.get("format") ?? wanted.query.get("cf_protocol");
-    if (wanted.endpoint === "protocol" && format === "protobuf") {
-      return { status: 400, code: "unsupported_format", message: "only JSON is spoken here" };
     }
     return undefined;
   }

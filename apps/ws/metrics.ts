@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import type { Transport } from "./transport/wire.ts";
+import type { Wire } from "./transport/wire.ts";
 
 /** What is read at intervals, as totals since the start. */
 export interface Totals {
@@ -10,13 +10,17 @@ export interface Totals {
   readonly failedRecoveries: number;
 }
 
+/** By what a client came: a raw websocket, or one of the wires of the protocol. */
+type Way = "raw" | Wire;
+type WayLabels = "transport" | "encoding";
+
 /** What the gateway counts, in names of its own (`gateway_…`). */
 export class Metrics {
-  readonly #connects: Counter<"transport">;
-  readonly disconnects: Counter<"transport" | "code">;
+  readonly #connects: Counter<WayLabels>;
+  readonly #disconnects: Counter<WayLabels | "code">;
   readonly refusals: Counter<"status">;
   readonly #published: Counter;
-  readonly #slowCloses: Counter<"transport">;
+  readonly #slowCloses: Counter<WayLabels>;
   readonly incompletePresence: Counter;
   readonly #commands: Counter<"method">;
   readonly #errors: Counter<"code">;
@@ -41,14 +45,14 @@ export class Metrics {
     const registers = [registry];
     this.#connects = new Counter({
       name: "gateway_connects_total",
-      help: "Websockets that were opened",
-      labelNames: ["transport"],
+      help: "Connections that were opened",
+      labelNames: ["transport", "encoding"],
       registers,
     });
-    this.disconnects = new Counter({
+    this.#disconnects = new Counter({
       name: "gateway_disconnects_total",
-      help: "Websockets that have ended; code is that of the gateway's close, or 0 when the peer ended it",
-      labelNames: ["transport", "code"],
+      help: "Connections that have ended; code is that of the gateway's close, or 0 when the peer ended it",
+      labelNames: ["transport", "encoding", "code"],
       registers,
     });
     this.refusals = new Counter({
@@ -64,8 +68,8 @@ export class Metrics {
     });
     this.#slowCloses = new Counter({
       name: "gateway_slow_closes_total",
-      help: "Websockets that were closed because too much was waiting for them",
-      labelNames: ["transport"],
+      help: "Connections that were closed because too much was waiting for them",
+      labelNames: ["transport", "encoding"],
       registers,
     });
     this.incompletePresence = new Counter({
@@ -113,9 +117,14 @@ export class Metrics {
     return { ...this.#totals };
   }
 
-  opened(transport: "raw" | Transport): void {
+  opened(way: Way): void {
     this.#totals.opened += 1;
-    this.#connects.inc({ transport });
+    this.#connects.inc(labelsOf(way));
+  }
+
+  /** @param code of the gateway's close; 0: the peer ended it */
+  closed(way: Way, code: number): void {
+    this.#disconnects.inc({ ...labelsOf(way), code });
   }
 
   published(): void {
@@ -123,9 +132,9 @@ export class Metrics {
     this.#published.inc();
   }
 
-  closedAsSlow(transport: "raw" | Transport): void {
+  closedAsSlow(way: Way): void {
     this.#totals.slowCloses += 1;
-    this.#slowCloses.inc({ transport });
+    this.#slowCloses.inc(labelsOf(way));
   }
 
   command(method: string): void {
@@ -141,4 +150,10 @@ export class Metrics {
     if (!recovered) this.#totals.failedRecoveries += 1;
     this.#recoveries.inc({ recovered: String(recovered) });
   }
+}
+
+function labelsOf(way: Way): Partial<Record<WayLabels, string>> {
+  return way === "raw"
+    ? { transport: way }
+    : { transport: way.transport, encoding: way.codec.name };
 }

@@ -211,6 +211,7 @@ export class ProtocolEndpoint {
       endAt: Number.isFinite(endAt) ? endAt : undefined,
     });
     this.#connections.add(connection);
+    this.#gate.metrics.opened(wire);
     return connection;
   }
 
@@ -238,9 +239,9 @@ export class ProtocolEndpoint {
     const { log } = this.#options.shared;
     const { user, client } = connection.session;
     const code = closing?.code ?? 0;
-    const { transport } = connection.wire;
-    if (code === disconnects.slow.code) this.#gate.metrics.closedAsSlow(transport);
-    this.#gate.metrics.disconnects.inc({ transport, code });
+    const { wire } = connection;
+    if (code === disconnects.slow.code) this.#gate.metrics.closedAsSlow(wire);
+    this.#gate.metrics.closed(wire, code);
     const data = { client, user, code, reason: closing?.reason, openMs: Math.round(openMs) };
     log.info(data, "client disconnected");
     this.#connections.remove(connection);

@@ -2,18 +2,21 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Registry } from "prom-client";
 import { Metrics } from "../../../apps/ws/metrics.ts";
+import { httpStreamProtobuf, websocketJson } from "../../../apps/ws/transport/wire.ts";
 
 describe("what a gateway counts", () => {
   it("is the same in its totals and in Prometheus's text", async () => {
     const registry = new Registry();
     const metrics = new Metrics(registry, {});
     metrics.opened("raw");
-    metrics.opened("websocket");
+    metrics.opened(websocketJson);
+    metrics.opened(httpStreamProtobuf);
+    metrics.closed(httpStreamProtobuf, 3001);
     metrics.published();
     metrics.closedAsSlow("raw");
     for (const recovered of [true, false, true]) metrics.recovery(recovered);
     assert.deepEqual(metrics.totals, {
-      opened: 2,
+      opened: 3,
       published: 1,
       slowCloses: 1,
       recoveries: 3,
@@ -22,7 +25,9 @@ describe("what a gateway counts", () => {
     const text = await registry.metrics();
     for (const line of [
       'gateway_connects_total{transport="raw"} 1',
-      'gateway_connects_total{transport="websocket"} 1',
+      'gateway_connects_total{transport="websocket",encoding="json"} 1',
+      'gateway_connects_total{transport="http_stream",encoding="protobuf"} 1',
+      'gateway_disconnects_total{transport="http_stream",encoding="protobuf",code="3001"} 1',
       "gateway_publications_total 1",
       'gateway_slow_closes_total{transport="raw"} 1',
       'gateway_recoveries_total{recovered="true"} 2',

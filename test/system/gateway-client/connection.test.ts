@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { WebSocket } from "ws";
 import { GatewayPair, inSeconds, token } from "../../support/gateway-pair.ts";
 import { NpmClient } from "../../support/npm-client.ts";
 import { ProtocolClient } from "../../support/protocol-client.ts";
@@ -74,23 +73,6 @@ describe("a connection of the npm client", { concurrency: 4 }, () => {
   it("is closed with 3502 when it never connects", async () => {
     const raw = await ProtocolClient.open(pair.port(0));
     assert.equal((await raw.closing()).code, 3502);
-  });
-
-  it("is not one that speaks protobuf", async () => {
-    const offered = new WebSocket(
-      `ws://127.0.0.1:${pair.port(0)}/connection/websocket`,
-      "centrifuge-protobuf",
-    );
-    const outcome = await new Promise<string>((resolve) => {
-      offered.once("open", () => {
-        resolve(`open with ${JSON.stringify(offered.protocol)}`);
-      });
-      offered.once("error", () => {
-        resolve("refused");
-      });
-    });
-    offered.terminate();
-    assert.notEqual(outcome, 'open with "centrifuge-protobuf"');
   });
 
   it("answers all commands of one frame", async () => {

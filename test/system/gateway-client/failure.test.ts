@@ -272,7 +272,10 @@ describe("the protocol while parts of the system fail", { concurrency: 4 }, () =
     // Its close frame may have been stuck behind what it did not read.
     assert.ok(code === 3008 || code === 1006, `closed with ${code}`);
     assert.ok(slow.messages.length < 300);
-    assert.equal(await pair.counter(0, 'gateway_slow_closes_total{transport="websocket"}'), 1);
+    assert.equal(
+      await pair.counter(0, 'gateway_slow_closes_total{transport="websocket",encoding="json"}'),
+      1,
+    );
     assert.deepEqual(client.events, ["connecting 0", "connected"]);
   });
 
