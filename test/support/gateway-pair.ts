@@ -1,5 +1,5 @@
 import { SignJWT } from "jose";
-import { connect, type NatsConnection } from "nats";
+import { connect, headers, type NatsConnection } from "nats";
 import { eventually } from "./eventually.ts";
 import { JetStreamServer, startGatewayProcess, subjectOf } from "./gateway-process.ts";
 import type { NatsServer } from "./nats.ts";
@@ -99,8 +99,14 @@ export class GatewayPair implements AsyncDisposable {
   }
 
   /** Publishes as a service does that knows NATS alone. */
-  publish(channel: string, payload: string | Uint8Array): void {
-    this.publisher.publish(subjectOf(channel), payload);
+  publish(
+    channel: string,
+    payload: string | Uint8Array,
+    tags: Readonly<Record<string, string>> = {},
+  ): void {
+    const labels = headers();
+    if (Object.keys(tags).length > 0) labels.set("Centrifuge-Tags", JSON.stringify(tags));
+    this.publisher.publish(subjectOf(channel), payload, { headers: labels });
   }
 
   /** Kills NATS, and starts it again without anything that it had stored. */

@@ -99,7 +99,7 @@ export const table = {
       })),
     ],
   },
-  rpc: guarded.rpc,
+  rpc: { ...guarded.rpc, without_namespace: { enabled: true } },
   http_stream: { enabled: true },
   sse: { enabled: true },
   prometheus: { enabled: true },

@@ -9,6 +9,7 @@ import { historyRows } from "./table/history.ts";
 import { permissionRows } from "./table/permissions.ts";
 import { presenceRows } from "./table/presence.ts";
 import { recoveryRows } from "./table/recovery.ts";
+import { rpcRows } from "./table/rpc.ts";
 import { type Rows, Stage } from "./table/stage.ts";
 import { sameForAll, slowReaders, takeOver } from "./table/together.ts";
 
@@ -27,6 +28,7 @@ const rows: Rows = {
   ...presenceRows,
   ...permissionRows,
   ...recoveryRows,
+  ...rpcRows,
 };
 
 describe("the npm client, however it speaks", () => {

@@ -151,10 +151,4 @@ export const connectionRows: Rows = {
     const history = await client.history(subscription.channel, { limit: 1 });
     assert.deepEqual(history.publications[0]?.data, long);
   },
-
-  async "calls what rpc there is, and is told of others that there are none"(stage) {
-    const client = await stage.connect(0);
-    await client.rpc("ping", {});
-    await assert.rejects(client.rpc("dance", {}), { code: 104 });
-  },
 };

@@ -77,6 +77,13 @@ export class Stage implements AsyncDisposable {
     return this.pair.channel(namespace);
   }
 
+  /** Ends with the row. */
+  defer(subscription: { unsubscribe(): void }): void {
+    this.#stack.defer(() => {
+      subscription.unsubscribe();
+    });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack[Symbol.asyncDispose]();
   }
