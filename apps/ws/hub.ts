@@ -109,6 +109,19 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
     return this.#topics.size;
   }
 
+  /** Topics that have subscribers, and how many. */
+  *subscriberCounts(): Generator<readonly [topic: string, count: number]> {
+    for (const { name, lanes } of this.#topics.values()) {
+      let count = 0;
+      for (const { audiences } of lanes) {
+        for (const { subscribers, fresh } of audiences.values()) {
+          count += subscribers.size + (fresh?.size ?? 0);
+        }
+      }
+      if (count > 0) yield [name, count];
+    }
+  }
+
   /** Messages that came from the source, and copies of them that subscribers were given. */
   get counts(): { readonly taken: number; readonly delivered: number } {
     return { taken: this.#taken, delivered: this.#delivered };

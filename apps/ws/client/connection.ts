@@ -2,7 +2,8 @@ import { BusError } from "../../lib/bus.ts";
 import type { Timed } from "../deadlines.ts";
 import type { Pinged } from "../heartbeat.ts";
 import type { Sender } from "../outbox.ts";
-import { disconnects } from "../protocol/codes.ts";
+import { disconnects, type ProtocolError } from "../protocol/codes.ts";
+import type { Order } from "../protocol/control.ts";
 import type { Effect, Input } from "../protocol/effects.ts";
 import type { Encoded } from "../protocol/messages.ts";
 import type { Session } from "../protocol/session.ts";
@@ -52,6 +53,9 @@ export class Connection implements Host, Sender, Timed, Pinged {
   #held: Uint8Array[] | undefined = [];
   #heldBytes = 0;
   #ended = false;
+  /** Orders that are not carried out yet, by ticket. */
+  #orders: Map<number, (error?: ProtocolError) => void> | undefined;
+  #lastTicket = 0;
 
   constructor({ wire, openLink, session, gate, endAt, framePings }: ConnectionOptions) {
     this.session = session;
@@ -81,6 +85,10 @@ export class Connection implements Host, Sender, Timed, Pinged {
 
   get client(): string {
     return this.session.client;
+  }
+
+  get sessionId(): string | undefined {
+    return this.session.emulationSession;
   }
 
   get deadline(): number | undefined {
@@ -136,6 +144,26 @@ export class Connection implements Host, Sender, Timed, Pinged {
     this.#link.close(closing, graceMs);
     // A peer may take its time to answer; others are to see at once that it has gone.
     this.#release();
+  }
+
+  /**
+   * Has the session do something that its client has not asked for. Resolves when it is done, or there is
+   * nobody any more to do it to; with an error when it cannot be done.
+   */
+  async order(what: Order): Promise<ProtocolError | undefined> {
+    if (this.isOver) return undefined;
+    const ticket = (this.#lastTicket += 1);
+    const obeyed = Promise.withResolvers<ProtocolError | undefined>();
+    this.#orders ??= new Map();
+    this.#orders.set(ticket, obeyed.resolve);
+    this.input({ kind: "order", what, ticket });
+    return obeyed.promise;
+  }
+
+  #obeyed(ticket: number, error?: ProtocolError): void {
+    this.#orders?.get(ticket)?.(error);
+    this.#orders?.delete(ticket);
+    if (this.#orders?.size === 0) this.#orders = undefined;
   }
 
   /** Commands and pongs, as they came in one message. */
@@ -199,6 +227,14 @@ export class Connection implements Host, Sender, Timed, Pinged {
       case "push":
         this.#send(this.wire.codec.push(effect.push));
         return;
+      case "publications": {
+        const push = this.wire.codec.publicationPush(effect.channel);
+        for (const publication of effect.publications) this.#send(push(publication));
+        return;
+      }
+      case "obeyed":
+        this.#obeyed(effect.ticket, effect.error);
+        return;
       case "ping":
         this.#send(this.wire.codec.ping);
         return;
@@ -261,6 +297,7 @@ export class Connection implements Host, Sender, Timed, Pinged {
     this.#held = undefined;
     this.gate.deadlines.forget(this);
     this.#subscriptions.end();
+    for (const ticket of [...(this.#orders?.keys() ?? [])]) this.#obeyed(ticket);
   }
 
   #end(closing: Closing | undefined): void {

@@ -150,6 +150,16 @@ export class ProtocolEndpoint {
     };
   }
 
+  /** The clients that are connected. */
+  get clients(): Registry<Connection> {
+    return this.#gate.registry;
+  }
+
+  /** Who is in channels, and which gateways there are. */
+  get presence(): PresenceService {
+    return this.#gate.presence;
+  }
+
   get connectionCount(): number {
     return this.#connections.size;
   }

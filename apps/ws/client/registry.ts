@@ -7,21 +7,31 @@ import type { Closing } from "../transport/link.ts";
 export interface Registered {
   /** Its id. */
   readonly client: string;
+  /** By which the requests of a client without a websocket name its connection. */
+  readonly sessionId?: string | undefined;
   close(closing: Closing): void;
+}
+
+/** Some of the clients: those of a user, a single one, or the one of a session. What is absent is any. */
+export interface Target {
+  readonly user?: string | undefined;
+  readonly client?: string | undefined;
+  readonly session?: string | undefined;
 }
 
 /** To all gateways: of this user, none that is older than this client may stay. */
 const singleSubject = "g.single";
 
-/** The connected clients of each user, and how many one may have. */
+/** The connected clients, by their users, and how many one user may have. */
 export class Registry<T extends Registered = Registered> {
   readonly #bus: Bus;
   readonly #limit: number;
   readonly #single: boolean;
   readonly #subscription: { unsubscribe(): void } | undefined;
   readonly #now: () => number;
-  /** By user; each with the time at which it came. */
+  /** By user, the anonymous one too; each with the time at which it came. */
   readonly #users = new Map<string, Map<T, number>>();
+  readonly #clients = new Map<string, { readonly connection: T; readonly user: string }>();
 
   /**
    * @param options.limit connections of one user to this gateway; 0: any number
@@ -49,15 +59,16 @@ export class Registry<T extends Registered = Registered> {
 
   /** Why the connection is not to be, or undefined. Anonymous users are not one user. */
   add(connection: T, user: string): Closing | undefined {
-    if (user === "") return undefined;
     const present = this.#users.get(user);
-    if (this.#limit > 0 && present !== undefined && present.size >= this.#limit) {
+    const isLimited = this.#limit > 0 && user !== "";
+    if (isLimited && present !== undefined && present.size >= this.#limit) {
       return disconnects.connectionLimit;
     }
     const at = this.#now();
     if (present === undefined) this.#users.set(user, new Map([[connection, at]]));
     else present.set(connection, at);
-    if (this.#single) this.#announce(user, connection.client, at);
+    this.#clients.set(connection.client, { connection, user });
+    if (this.#single && user !== "") this.#announce(user, connection.client, at);
     return undefined;
   }
 
@@ -66,6 +77,30 @@ export class Registry<T extends Registered = Registered> {
     const present = this.#users.get(user);
     present?.delete(connection);
     if (present?.size === 0) this.#users.delete(user);
+    if (this.#clients.get(connection.client)?.connection === connection) {
+      this.#clients.delete(connection.client);
+    }
+  }
+
+  get userCount(): number {
+    return this.#users.size;
+  }
+
+  /** Those of this gateway who are meant. */
+  find({ user, client, session }: Target): T[] {
+    let found: T[];
+    if (client !== undefined) {
+      const known = this.#clients.get(client);
+      const isMeant = known !== undefined && (user === undefined || known.user === user);
+      found = isMeant ? [known.connection] : [];
+    } else if (user !== undefined) {
+      found = [...(this.#users.get(user)?.keys() ?? [])];
+    } else {
+      // There is no index of sessions: who knows one knows its client or user, most of the time.
+      found =
+        session === undefined ? [] : [...this.#clients.values()].map((each) => each.connection);
+    }
+    return session === undefined ? found : found.filter((each) => each.sessionId === session);
   }
 
   stop(): void {

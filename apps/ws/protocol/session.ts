@@ -39,6 +39,11 @@ export class Session {
     return this.#state.options.client;
   }
 
+  /** By which the requests of a client without a websocket name it. */
+  get emulationSession(): string | undefined {
+    return this.#state.options.emulation?.session;
+  }
+
   /** The user's id, once it is known; empty: anonymous. */
   get user(): string | undefined {
     return this.#state.user;
