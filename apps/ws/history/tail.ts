@@ -180,9 +180,12 @@ export class Tail implements Expendable {
   }
 }
 
-/** With what encoders keep of it, which is a little longer than the payload, twice if it is no Latin. */
+/**
+ * With what encoders keep of it, each a little longer than the payload; text takes twice as much if it is no
+ * Latin.
+ */
 function bytesOf({ message: { size } }: Entry): number {
-  return entryBytes + 3 * size;
+  return entryBytes + 4 * size;
 }
 
 export function entryOf(stored: StoredMessage, offset: number): Entry {

@@ -135,7 +135,7 @@ describe("a tail", () => {
   });
 
   it("keeps a limited number of bytes, but the last publication always", () => {
-    const large = tailOf(1, 4, { complete: true, bytes: 300_000 });
+    const large = tailOf(1, 4, { complete: true, bytes: 225_000 });
     assert.deepEqual([large.length, large.complete], [2, false]);
     const huge = tailOf(1, 3, { complete: true, bytes: 2_000_000 });
     assert.deepEqual([huge.length, huge.complete], [1, false]);
@@ -157,25 +157,25 @@ describe("a tail", () => {
     const tails = [1, 2, 3].map(() => new Tail(limits.size, budget));
     const push = (index: number, bytes: number, nowMs: number) =>
       tails[index]?.push(entryOf(stored(1, bytes), 1), nowMs);
-    push(0, 10_000, 1);
-    push(1, 10_000, 2);
+    push(0, 7_500, 1);
+    push(1, 7_500, 2);
     tails[0]?.use(3);
     assert.ok(budget.bytes > 60_000 && budget.bytes < 70_000);
-    push(2, 14_000, 4);
+    push(2, 10_500, 4);
     assert.deepEqual(
       tails.map(({ length }) => length),
       [1, 0, 1],
     );
     assert.equal(tails[1]?.complete, false);
     // One that is larger than all may be stays, since it is needed now.
-    push(1, 50_000, 5);
+    push(1, 37_500, 5);
     assert.deepEqual(
       tails.map(({ length }) => length),
       [0, 1, 0],
     );
     for (const tail of tails) tail.end();
     assert.equal(budget.bytes, 0);
-    push(1, 50_000, 6);
+    push(1, 37_500, 6);
     assert.equal(budget.bytes, 0);
   });
 
