@@ -3,7 +3,12 @@ import type { clientKinds } from "../../support/client-kind.ts";
 import { Random } from "../../support/random.ts";
 
 /** The ways that clients speak. */
-export const spoken = ["jsonWebsocket"] as const satisfies (keyof typeof clientKinds)[];
+export const spoken = [
+  "jsonWebsocket",
+  "protobufHttpStream",
+  "jsonSse",
+  "jsonHttpStream",
+] as const satisfies (keyof typeof clientKinds)[];
 
 export type Spoken = (typeof spoken)[number];
 

@@ -42,6 +42,8 @@ function configOf(size: number): object {
         { name: "zone", ...options },
       ],
     },
+    http_stream: { enabled: true },
+    sse: { enabled: true },
     shutdown: { timeout: `${drainMs}ms` },
   };
 }

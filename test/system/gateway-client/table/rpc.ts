@@ -44,8 +44,8 @@ export const rpcRows: Rows = {
     await stage.pair.publisher.flush();
     assert.deepEqual(await client.rpc(method, 1), "a\ufffdb");
     if (stage.kind.encoding === "protobuf") {
-      const { data } = (await client.client.rpc(method, bytes));
-      assert.deepEqual(Buffer.from(data), Buffer.from(bytes));
+      const answer = await client.client.rpc(method, bytes);
+      assert.deepEqual(Buffer.from(answer.data as Uint8Array), Buffer.from(bytes));
     }
     await assert.rejects(carl.rpc(method, 1), { code: 1234, message: "not for carl" });
     assert.deepEqual(carl.connection, ["connecting 0", "connected"]);
