@@ -17,6 +17,7 @@ import { ChannelRules } from "./channel/rules.ts";
 import type { ChannelMessage } from "./channel-message.ts";
 import { ProtocolEndpoint } from "./client/endpoint.ts";
 import { defaultConfig, type GatewayConfig } from "./config/options.ts";
+import { Predecessors } from "./delta/predecessors.ts";
 import { emulationHandler } from "./emulation/endpoint.ts";
 import { Forwarding } from "./emulation/forwarding.ts";
 import { Sessions } from "./emulation/sessions.ts";
@@ -52,6 +53,8 @@ export interface GatewayLimits extends RawEndpointLimits, BrokerLimits, CallLimi
   readonly maxWebsockets: number;
   /** What may wait for all peers together, each counted by itself though they share a message's bytes. */
   readonly maxTotalBacklogBytes: number;
+  /** Of the publications that the next ones are compared with, for subscribers with deltas. */
+  readonly maxPredecessorBytes: number;
   /** How long NATS may take to confirm a subscription, or to hand out a history. */
   readonly subscribeMs: number;
   /** How long NATS may take to confirm a client's publication. */
@@ -81,6 +84,7 @@ export function limitsOf({ client, websocket }: GatewayConfig): GatewayLimits {
     maxTotalBacklogBytes: client.total_queue_max_size,
     maxUnconfirmedBytes: 8_388_608,
     maxWebsockets: client.connection_limit === 0 ? Infinity : client.connection_limit,
+    maxPredecessorBytes: 33_554_432,
     // A client waits for 5 s, then it connects anew.
     subscribeMs: 4_000,
     publishMs: 4_000,
@@ -166,7 +170,10 @@ export class Gateway {
       replicas: options.replicas ?? 1,
     });
     const broker = new Broker(bus, this.#limits, this.#history);
-    const hub = new Hub<ChannelMessage, ChannelSubscription>(broker);
+    const hub = new Hub<ChannelMessage, ChannelSubscription>(
+      broker,
+      new Predecessors(this.#limits.maxPredecessorBytes, (message) => message.keep()),
+    );
     const budget = new BacklogBudget(this.#limits.maxTotalBacklogBytes);
     this.#shared = { broker, hub, budget, log };
     const registry = options.metrics ?? new MetricsRegistry();

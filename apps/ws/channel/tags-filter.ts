@@ -1,16 +1,6 @@
+import type { FilterNode } from "../protocol/messages.ts";
 import { compareDecimals, parseDecimal } from "./decimal.ts";
 import type { Tags } from "./tags.ts";
-
-/** A part of a filter as a client writes it; what is absent is empty. */
-export interface FilterNode {
-  /** `and`, `or`, `not`; empty: a comparison. */
-  readonly op: string;
-  readonly key: string;
-  readonly cmp: string;
-  readonly val: string;
-  readonly vals: readonly string[];
-  readonly nodes: readonly FilterNode[];
-}
 
 /** Which publications a subscriber wants. */
 export interface TagsFilter {

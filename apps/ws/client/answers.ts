@@ -1,7 +1,7 @@
 import { BusError } from "../../lib/bus.ts";
 import { errors } from "../protocol/codes.ts";
 import type { Effect, HistoryOutcome } from "../protocol/effects.ts";
-import { publicationsWithin, publisherText } from "./encodings.ts";
+import { publicationOf, publicationsWithin, publisherText } from "./encodings.ts";
 import type { Host } from "./host.ts";
 import { readHistory } from "./read-history.ts";
 
@@ -57,7 +57,9 @@ export async function history(host: Host, effect: EffectOf<"history">): Promise<
         : {
             ok: true,
             position: read.position,
-            publications: publicationsWithin(wire.codec, read.messages, gate.limits.maxAnswerSize),
+            publications: publicationsWithin(read.messages, gate.limits.maxAnswerSize, (message) =>
+              publicationOf(wire.codec, message),
+            ),
           };
   } catch (error) {
     gate.complain(error, "a history could not be read");

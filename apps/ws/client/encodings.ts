@@ -3,7 +3,7 @@ import type { Encoding } from "../hub.ts";
 import { type ClientInfo, decodeClientInfo, parseJson } from "../presence/client-info.ts";
 import type { JoinLeaveEvent } from "../presence/join-leave.ts";
 import type { Codec } from "../protocol/codec.ts";
-import type { Encoded } from "../protocol/messages.ts";
+import type { Encoded, Publication } from "../protocol/messages.ts";
 import type { Wire } from "../transport/wire.ts";
 
 /** Who publishes, as a header of the message says it: what is JSON in it stays text. */
@@ -19,16 +19,20 @@ export function publicationOf(codec: Codec, message: ChannelMessage): Encoded {
   return (message[codec.name] ??= encode(codec, message));
 }
 
-/** As many publications, from the first on, as have room. */
+/**
+ * As many publications, from the first on, as have room.
+ *
+ * @param encode is told the message before, of those in the list
+ */
 export function publicationsWithin(
-  codec: Codec,
   messages: readonly ChannelMessage[],
   maxSize: number,
+  encode: (message: ChannelMessage, before: ChannelMessage | undefined) => Encoded,
 ): readonly Encoded[] {
   const publications: Encoded[] = [];
   let size = 0;
-  for (const message of messages) {
-    const publication = publicationOf(codec, message);
+  for (const [index, message] of messages.entries()) {
+    const publication = encode(message, messages[index - 1]);
     size += publication.length;
     if (size > maxSize) break;
     publications.push(publication);
@@ -37,15 +41,20 @@ export function publicationsWithin(
 }
 
 function encode(codec: Codec, message: ChannelMessage): Encoded {
-  const { data, offset } = message;
+  return codec.publication({ ...detailsFor(message), data: message.data });
+}
+
+/** What clients get of a publication beside its payload. */
+export function detailsFor(message: ChannelMessage): Omit<Publication, "data" | "delta"> {
+  const { offset, tags } = message;
   // Whoever may publish on NATS may write any header; what is no client is left out.
   const info =
     message.info === undefined ? undefined : decodeClientInfo(parseJson(Buffer.from(message.info)));
-  return codec.publication({
-    data,
+  return {
     ...(offset === undefined ? {} : { offset }),
     ...(info === undefined ? {} : { info }),
-  });
+    ...(tags === undefined ? {} : { tags }),
+  };
 }
 
 /** Publications for the clients of a wire. */

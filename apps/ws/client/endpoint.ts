@@ -26,6 +26,7 @@ import { Peer, type PeerLimits } from "../transport/peer.ts";
 import type { Wire } from "../transport/wire.ts";
 import type { Closable } from "../waves.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
+import { Deltas } from "./deltas.ts";
 import { Registry } from "./registry.ts";
 
 export interface ProtocolLimits extends PeerLimits, CallLimits {
@@ -58,6 +59,7 @@ export interface Gate {
   readonly recoverMax: number;
   /** Whether who recovers the channel gets its latest publication only. */
   readonly isCache: (channel: string) => boolean;
+  readonly deltas: Deltas;
   readonly complain: (error: unknown, what: string) => void;
   readonly connected: (connection: Connection) => void;
   readonly closed: (connection: Connection, closing: Closing | undefined, openMs: number) => void;
@@ -137,6 +139,7 @@ export class ProtocolEndpoint {
       metrics: options.metrics,
       limits: options.limits,
       recoverMax: client.recovery_max_publication_limit,
+      deltas: new Deltas((channel) => rules.options(channel)?.delta_publish === true),
       isCache: (channel) => rules.options(channel)?.force_recovery_mode === "cache",
       complain: (error, what) => {
         this.#complain(error, what);

@@ -5,7 +5,12 @@ import type { JoinLeaveEvent } from "../presence/join-leave.ts";
 import { errors } from "../protocol/codes.ts";
 import type { SubscribeEffect, SubscribeOutcome } from "../protocol/effects.ts";
 import type { ClientInfo, Encoded } from "../protocol/messages.ts";
-import { eventEncoding, publicationEncoding, publicationsWithin } from "./encodings.ts";
+import {
+  eventEncoding,
+  publicationEncoding,
+  publicationOf,
+  publicationsWithin,
+} from "./encodings.ts";
 import { type Host, until } from "./host.ts";
 
 type PublicationShare = HubSubscription<ChannelMessage, ChannelSubscription>;
@@ -20,6 +25,13 @@ interface Subscription {
   readonly presence: boolean;
   /** Whether others were told that it has come, and are to be told that it goes. */
   announced: boolean;
+}
+
+/** What comes of subscribing. */
+interface Answer {
+  readonly outcome: SubscribeOutcome;
+  /** The last publication that is in it. */
+  readonly has?: ChannelMessage | undefined;
 }
 
 /** The channels that one client is subscribed to, or about to be. */
@@ -45,7 +57,7 @@ export class Subscriptions {
     let publications: PublicationShare | undefined;
     let events: EventShare | undefined;
     let done = (): void => undefined;
-    let outcome: SubscribeOutcome | undefined;
+    let answer: Answer | undefined;
     const giveUp = (): void => {
       publications?.unsubscribe();
       events?.unsubscribe();
@@ -59,11 +71,11 @@ export class Subscriptions {
       await until(recovers ? log.fresh() : publications.confirmed, deadline);
       await until(events?.confirmed, deadline);
       if (recovers) done = await this.#host.turn(deadline);
-      outcome = this.#positioned(effect, publications);
-      while (outcome === undefined) {
+      answer = this.#positioned(effect, publications);
+      while (answer === undefined) {
         // Positions are right for one turn only, and the log may have lost its stream meanwhile.
         await until(log?.following === true ? log.load() : log?.ready(), deadline);
-        outcome = this.#positioned(effect, publications);
+        answer = this.#positioned(effect, publications);
       }
     } catch (error) {
       giveUp();
@@ -78,8 +90,8 @@ export class Subscriptions {
       return;
     }
     gate.metrics.subscribeSeconds.observe((performance.now() - startedAt) / 1_000);
-    this.#attach(effect, publications, events);
-    this.#host.input({ kind: "subscribed", task, outcome });
+    this.#attach(effect, publications, events, answer.has);
+    this.#host.input({ kind: "subscribed", task, outcome: answer.outcome });
     done();
     this.#announce(effect);
   }
@@ -106,11 +118,9 @@ export class Subscriptions {
   }
 
   /** The answer to a subscription as of now; undefined: the log has to read first. */
-  #positioned(
-    { channel, positioned, recover }: SubscribeEffect,
-    { source: { log } }: PublicationShare,
-  ): SubscribeOutcome | undefined {
-    if (log === undefined || !positioned) return { ok: true };
+  #positioned(effect: SubscribeEffect, { source: { log } }: PublicationShare): Answer | undefined {
+    const { channel, positioned, recover, filter } = effect;
+    if (log === undefined || !positioned) return { outcome: { ok: true } };
     if (!log.following) return undefined;
     const { gate } = this.#host;
     const nowMs = Date.now();
@@ -120,21 +130,33 @@ export class Subscriptions {
         : log.snapshot(recover, { max: gate.recoverMax, nowMs });
     if (snapshot === undefined) return undefined;
     const { position, recovery } = snapshot;
-    if (recovery === undefined) return { ok: true, position };
-    const missed = recovery.recovered ? this.#recovered(recovery.messages) : undefined;
-    gate.metrics.recovery(missed !== undefined);
+    if (recovery === undefined) return { outcome: { ok: true, position } };
+    const messages =
+      filter === undefined
+        ? recovery.messages
+        : recovery.messages.filter(({ tags }) => filter.accepts(tags));
+    const missed = recovery.recovered ? this.#recovered(effect, messages) : undefined;
+    const recovered = missed !== undefined;
+    gate.metrics.recovery(recovered);
     return {
-      ok: true,
-      position,
-      recovery: { recovered: missed !== undefined, publications: missed ?? [] },
+      outcome: { ok: true, position, recovery: { recovered, publications: missed ?? [] } },
+      has: recovered ? messages.at(-1) : undefined,
     };
   }
 
   /** What the client has missed, encoded; undefined: it is too much for one answer. */
-  #recovered(messages: readonly ChannelMessage[]): readonly Encoded[] | undefined {
+  #recovered(
+    { channel, delta }: SubscribeEffect,
+    messages: readonly ChannelMessage[],
+  ): readonly Encoded[] | undefined {
     const { gate, wire, session } = this.#host;
+    const { codec } = wire;
     const room = gate.limits.maxAnswerSize - this.#recoveredSize;
-    const publications = publicationsWithin(wire.codec, messages, room);
+    const encode =
+      delta === true
+        ? gate.deltas.encoderFor(codec, channel)
+        : (message: ChannelMessage) => publicationOf(codec, message);
+    const publications = publicationsWithin(messages, room, encode);
     if (publications.length < messages.length) return undefined;
     // Those of the connect reply leave together, the others one by one.
     if (!session.connected) {
@@ -144,12 +166,17 @@ export class Subscriptions {
   }
 
   #attach(
-    { channel, info, presence }: SubscribeEffect,
+    { channel, info, presence, delta, filter }: SubscribeEffect,
     publications: PublicationShare,
     events: EventShare | undefined,
+    has: ChannelMessage | undefined,
   ): void {
     const { gate, wire } = this.#host;
-    publications.attach(this.#host, publicationEncoding(wire));
+    const encoding = delta === true ? gate.deltas.encoding(wire) : publicationEncoding(wire);
+    publications.attach(this.#host, encoding, {
+      has,
+      filter: filter && { key: filter.key, accepts: ({ tags }) => filter.accepts(tags) },
+    });
     events?.attach(this.#host, eventEncoding(wire));
     this.#channels.set(channel, { publications, events, info, presence, announced: false });
     if (presence) gate.present.add(channel, info);

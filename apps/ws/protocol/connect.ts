@@ -138,6 +138,7 @@ function authenticated(state: SessionState, connecting: Connecting, identity: Id
       recoverable: options.force_recovery,
       recover: connecting.asked.get(channel) ?? notRecovering,
       rejectUnrecovered: false,
+      delta: false,
       chanInfo: grant.info,
       data: grant.data,
       expireAt: undefined,

@@ -122,7 +122,6 @@ function subscribe(
     recoverable: wanted.force_recovery,
     recover: recoverSince === undefined ? notRecovering : { recover: true, ...recoverSince },
     ...{ rejectUnrecovered: false, delta: false },
-    delta: false,
     chanInfo: info,
     data,
     expireAt,

@@ -1,4 +1,5 @@
 import type { ConnectionClaims, SubscriptionClaims, TokenOutcome } from "../auth/tokens.ts";
+import type { TagsFilter } from "../channel/tags-filter.ts";
 import type { Disconnect, ProtocolError } from "./codes.ts";
 import type { Order } from "./control.ts";
 import type {
@@ -169,4 +170,8 @@ export interface SubscribeEffect {
   readonly recoverable: boolean;
   /** Publications after it are wanted; an empty epoch is any. */
   readonly recover: StreamPosition | undefined;
+  /** Publications may be deltas. */
+  readonly delta?: true;
+  /** Other publications are not wanted; never with `delta`. */
+  readonly filter?: TagsFilter;
 }

@@ -58,6 +58,7 @@ export interface Join extends Subscription {
   /** What the client asked for, granted or not. */
   readonly recover: Recover;
   readonly rejectUnrecovered: boolean;
+  readonly delta: boolean;
   /** JSON text, for the result. */
   readonly data: string | undefined;
 }

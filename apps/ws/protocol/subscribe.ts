@@ -1,5 +1,6 @@
 import type { SubscriptionClaims, SubscriptionGrant, TokenOutcome } from "../auth/tokens.ts";
 import { applyOverride } from "../channel/rules.ts";
+import { compileFilter, type TagsFilter } from "../channel/tags-filter.ts";
 import type { ChannelOptions } from "../config/options.ts";
 import { disconnects, errors, type ProtocolError } from "./codes.ts";
 import type { SubscribeOutcome } from "./effects.ts";
@@ -37,7 +38,7 @@ export function subscribe(state: SessionState, command: SubscribeCommand, size: 
 /** Why the client cannot subscribe, as far as that is known without a look at its token. */
 function problem(
   state: SessionState,
-  { channel, token, type, tf }: SubscribeCommand,
+  { channel, token, type, tf, delta }: SubscribeCommand,
   options: ChannelOptions | undefined,
 ): ProtocolError | undefined {
   const { rules, asker } = state;
@@ -46,8 +47,11 @@ function problem(
   if (isTaken(state, channel)) return errors.alreadySubscribed;
   if (state.subscriptionCount >= state.client.channel_limit) return errors.limitExceeded;
   if (options === undefined) return errors.unknownChannel;
-  // No namespace allows filters yet.
-  if (tf !== undefined) return errors.badRequest;
+  if (tf !== undefined) {
+    // A delta is the difference from what the subscriber has got, which with filters differs.
+    if (!options.allow_tags_filter || delta !== "") return errors.badRequest;
+    if (typeof compileFilter(tf) === "string") return errors.badRequest;
+  }
   const isAllowed = token !== "" || rules.maySubscribe(asker, channel) === "yes";
   return isAllowed ? undefined : errors.permissionDenied;
 }
@@ -97,8 +101,10 @@ function joinAsked(
   grant: SubscriptionGrant & Pick<Partial<SubscriptionClaims>, "expireAt">,
   size: number,
 ): void {
-  const { channel, id, flag } = command;
+  const { channel, id, flag, tf } = command;
   const { rules, asker } = state;
+  // It was looked at before.
+  const filter = tf && compileFilter(tf);
   const mayRead = (): boolean => rules.mayHistory(asker, channel, true);
   const mayWatch = (): boolean => rules.mayPresence(asker, channel, true);
   join(state, options, {
@@ -111,6 +117,8 @@ function joinAsked(
       options.force_recovery || (command.recoverable && (options.allow_recovery || mayRead())),
     recover: command,
     rejectUnrecovered: (flag & rejectUnrecoveredFlag) !== 0,
+    delta: options.allowed_delta_types.some((type) => type === command.delta),
+    filter: typeof filter === "object" ? filter : undefined,
     chanInfo: grant.info,
     data: grant.data,
     expireAt: grant.expireAt,
@@ -121,9 +129,13 @@ function joinAsked(
 export function join(
   state: SessionState,
   options: ChannelOptions,
-  wanted: Join & { readonly joinLeave: boolean; readonly size: number },
+  wanted: Join & {
+    readonly joinLeave: boolean;
+    readonly filter?: TagsFilter | undefined;
+    readonly size: number;
+  },
 ): void {
-  const { channel, joinLeave, size, ...rest } = wanted;
+  const { channel, joinLeave, filter, size, ...rest } = wanted;
   const hasHistory = options.history_size > 0 && options.history_ttl > 0;
   const recoverable = wanted.recoverable && hasHistory;
   const positioned = recoverable || (wanted.positioned && hasHistory);
@@ -140,6 +152,8 @@ export function join(
     positioned,
     recoverable,
     recover: recover && recoverable ? { offset, epoch } : undefined,
+    ...(wanted.delta ? { delta: true } : {}),
+    ...(filter === undefined ? {} : { filter }),
   });
 }
 
@@ -165,7 +179,7 @@ export function joined(
 /** What the client is told of a subscription that there is, or why there shall be none. */
 export function resultOf(
   state: SessionState,
-  { recover: asked, rejectUnrecovered, recoverable, positioned, expireAt, data }: Join,
+  { recover: asked, rejectUnrecovered, recoverable, positioned, expireAt, data, delta }: Join,
   { position, recovery }: Extract<SubscribeOutcome, { ok: true }>,
 ): SubscribeResult | ProtocolError {
   if (positioned && position === undefined) return errors.internal;
@@ -177,8 +191,9 @@ export function resultOf(
     if (recoverable) result.recoverable = true;
     result.positioned = true;
     result.epoch = position.epoch;
-    // The client advances through the publications.
-    result.offset = recovered ? asked.offset : position.offset;
+    // The client advances through the publications; a filter may have left none to do so.
+    const advances = recovered && recovery.publications.length > 0;
+    result.offset = advances ? asked.offset : position.offset;
   }
   if (recovered) {
     result.recovered = true;
@@ -186,6 +201,7 @@ export function resultOf(
   }
   if (asked.recover) result.was_recovering = true;
   if (data !== undefined) result.data = data;
+  if (delta) result.delta = true;
   return result;
 }
 

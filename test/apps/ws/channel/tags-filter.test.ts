@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import {
-  compileFilter,
-  type FilterNode,
-  type TagsFilter,
-} from "../../../../apps/ws/channel/tags-filter.ts";
+import { compileFilter, type TagsFilter } from "../../../../apps/ws/channel/tags-filter.ts";
 import { type Tags, tagsFrom } from "../../../../apps/ws/channel/tags.ts";
+import type { FilterNode } from "../../../../apps/ws/protocol/messages.ts";
 
 const node = (given: Partial<FilterNode>): FilterNode => ({
   ...{ op: "", key: "", cmp: "", val: "", vals: [], nodes: [] },

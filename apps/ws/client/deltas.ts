@@ -1,0 +1,92 @@
+import type { ChannelMessage, DeltaMemo } from "../channel-message.ts";
+import { makeDelta } from "../delta/fossil.ts";
+import { Searcher } from "../delta/searcher.ts";
+import type { Encoding } from "../hub.ts";
+import type { Codec } from "../protocol/codec.ts";
+import type { Encoded, Payload } from "../protocol/messages.ts";
+import type { Wire } from "../transport/wire.ts";
+import { detailsFor, publicationOf } from "./encodings.ts";
+
+/**
+ * Publications for subscribers who have asked for deltas: what has changed since the publication before
+ * that they have got, or all of it where that is not longer. Each is made once for each codec.
+ */
+export class Deltas {
+  readonly #searcher = new Searcher();
+  readonly #isForAll: (channel: string) => boolean;
+
+  /** @param isForAll whether every publication of a channel may be a delta, and not only those that say so */
+  constructor(isForAll: (channel: string) => boolean) {
+    this.#isForAll = isForAll;
+  }
+
+  /** Publications for the clients of a wire. */
+  encoding(wire: Wire): Encoding<ChannelMessage> {
+    const { codec } = wire;
+    return {
+      key: `${wire.name}, deltas`,
+      chained: true,
+      encoderFor: (channel) => {
+        const push = codec.publicationPush(channel);
+        const encode = this.encoderFor(codec, channel);
+        return (message, before) => wire.frame(push(encode(message, before)));
+      },
+    };
+  }
+
+  /** Makes publications of a channel for those who have got the one before; undefined: who have not. */
+  encoderFor(
+    codec: Codec,
+    channel: string,
+  ): (message: ChannelMessage, before: ChannelMessage | undefined) => Encoded {
+    const isForAll = this.#isForAll(channel);
+    return (message, before) =>
+      before !== undefined && (isForAll || message.wantsDelta)
+        ? this.#shorter(codec, message, before)
+        : full(codec, message);
+  }
+
+  /** The delta, if less goes to the client with it. */
+  #shorter(codec: Codec, message: ChannelMessage, before: ChannelMessage): Encoded {
+    const memo = (message.deltas ??= {});
+    const known = memo[codec.name];
+    if (known?.before === before.id) return known.encoded;
+    let encoded = full(codec, message);
+    const delta = this.#delta(codec, message, before);
+    if (delta !== undefined) {
+      const short = codec.publication({ ...detailsFor(message), data: delta, delta: "delta" });
+      if (bytesOf(short) < bytesOf(encoded)) encoded = short;
+    }
+    memo[codec.name] = { before: before.id, encoded };
+    return encoded;
+  }
+
+  /** undefined: it could not be shorter. */
+  #delta(codec: Codec, message: ChannelMessage, before: ChannelMessage): Payload | undefined {
+    const [from, to] = [payloadOf(codec, before), payloadOf(codec, message)];
+    const delta = makeDelta(from, to, {
+      text: codec.name === "json",
+      search: (source, target) => this.#searcher.search(source, target),
+    });
+    return delta.length < to.length ? delta : undefined;
+  }
+}
+
+/** A publication with its whole payload, for subscribers with deltas. */
+function full(codec: Codec, message: ChannelMessage): Encoded {
+  // In JSON it is a string there; in protobuf it is the same for all.
+  if (codec.name === "protobuf") return publicationOf(codec, message);
+  const memo = (message.deltas ??= {});
+  const data = payloadOf(codec, message);
+  return (memo.jsonFull ??= codec.publication({ ...detailsFor(message), data, delta: "full" }));
+}
+
+function payloadOf(codec: Codec, message: ChannelMessage): Payload {
+  if (codec.name === "protobuf") return message.data;
+  const memo: DeltaMemo = (message.deltas ??= {});
+  return (memo.jsonPayload ??= codec.payload(message.data));
+}
+
+function bytesOf(encoded: Encoded): number {
+  return typeof encoded === "string" ? Buffer.byteLength(encoded) : encoded.length;
+}
