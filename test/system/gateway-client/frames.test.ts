@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { after, before, describe, it, type TestContext } from "node:test";
 import fc from "fast-check";
 import { WebSocket } from "ws";
 import { eventually } from "../../support/eventually.ts";
 import { GatewayPair } from "../../support/gateway-pair.ts";
 import { NpmClient } from "../../support/npm-client.ts";
+import { delimited, someFrame } from "../../support/protobuf-fuzz.ts";
+import { Random } from "../../support/random.ts";
 import { RawSocket } from "../../support/raw-socket.ts";
+import { referenceCodec, toReference } from "../../support/reference-codec.ts";
 import { open } from "./config.ts";
 
 /** What the protocol may be closed with for what a client sends. */
@@ -81,6 +84,55 @@ const frame = fc
     return line;
   });
 
+/** Commands of which the pieces of frames in protobuf are made. */
+const messages = [
+  { id: 2, subscribe: { channel: "a", recover: true, offset: 2 ** 53 - 1, epoch: "e", flag: 3 } },
+  { id: 3, subscribe: { channel: "short:c", recoverable: true, join_leave: true } },
+  {
+    id: 4,
+    subscribe: { channel: "b", tf: { op: "not", nodes: [{ key: "k", cmp: "in", vals: [""] }] } },
+  },
+  { id: 5, subscribe: { channel: "cache:d", delta: "fossil", positioned: true, token: "a.b.c" } },
+  { id: 6, unsubscribe: { channel: "a" } },
+  { id: 7, publish: { channel: "a", data: { text: "é😀" } } },
+  { id: 8, publish: { channel: "plain:b", data: [1, null] } },
+  { id: 9, presence: { channel: "a" } },
+  { id: 10, presence_stats: { channel: "a" } },
+  { id: 11, history: { channel: "a", limit: -1, since: { offset: 1, epoch: "e" }, reverse: true } },
+  { id: 12, rpc: { method: "m", data: {} } },
+  { id: 13, sub_refresh: { channel: "a", token: "a.b.c" } },
+].map((each) => commandInProtobuf(each));
+
+function commandInProtobuf(command: object): Uint8Array {
+  // Without its length, which takes one byte.
+  return referenceCodec.encodeCommands([toReference(command)]).subarray(1);
+}
+
+/** How a client speaks, and how it is spoken to. */
+interface Speech {
+  readonly subprotocols: string[];
+  readonly connect: string | Uint8Array;
+  readonly read: (message: Buffer, isBinary: boolean) => readonly unknown[];
+}
+
+const inJson: Speech = {
+  subprotocols: [],
+  connect: '{"id":1,"connect":{}}',
+  read: (message, isBinary) => {
+    assert.ok(!isBinary);
+    const lines = message.toString("utf8").split("\n").filter(Boolean);
+    return lines.map((line): unknown => JSON.parse(line));
+  },
+};
+const inProtobuf: Speech = {
+  subprotocols: ["centrifuge-protobuf"],
+  connect: referenceCodec.encodeCommands([{ id: 1, connect: {} }]),
+  read: (message, isBinary) => {
+    assert.ok(isBinary);
+    return referenceCodec.decodeReplies(message);
+  },
+};
+
 describe("what clients should not send", () => {
   let pair: GatewayPair;
 
@@ -100,24 +152,27 @@ describe("what clients should not send", () => {
   }
 
   /** Sends frames on one connection until it is closed; how it went. */
-  async function feed(frames: readonly string[]): Promise<number | undefined> {
-    const websocket = new WebSocket(`ws://127.0.0.1:${pair.port(0)}/connection/websocket`);
+  async function feed(
+    { subprotocols, connect, read }: Speech,
+    frames: readonly (string | Uint8Array)[],
+  ): Promise<number | undefined> {
+    const url = `ws://127.0.0.1:${pair.port(0)}/connection/websocket`;
+    const websocket = new WebSocket(url, subprotocols);
     let code: number | undefined;
     let problem: unknown;
-    websocket.on("message", (data: Buffer) => {
-      for (const line of data.toString("utf8").split("\n").filter(Boolean)) {
-        try {
-          const message = JSON.parse(line) as unknown;
+    websocket.on("message", (data: Buffer, isBinary) => {
+      try {
+        for (const message of read(data, isBinary)) {
           assert.ok(typeof message === "object" && message !== null && !Array.isArray(message));
-        } catch (error) {
-          problem ??= error;
         }
+      } catch (error) {
+        problem ??= error;
       }
     });
     websocket.on("error", (error) => (problem ??= error));
     websocket.on("close", (closed) => (code = closed));
     await new Promise((resolve) => websocket.once("open", resolve));
-    websocket.send('{"id":1,"connect":{}}');
+    websocket.send(connect);
     for (const each of frames) {
       if (websocket.readyState !== WebSocket.OPEN) break;
       websocket.send(each);
@@ -136,20 +191,26 @@ describe("what clients should not send", () => {
     return code;
   }
 
-  it("gets the codes of the protocol, whatever it is, and harms nobody", async (t) => {
+  /** Feeds many connections with frames, in vain. */
+  async function harmsNobody(
+    t: TestContext,
+    speech: Speech,
+    frames: fc.Arbitrary<readonly (string | Uint8Array)[]>,
+    numRuns: number,
+  ): Promise<void> {
     using witness = await NpmClient.connect(pair.port(0));
     const subscription = await witness.subscribe("witness");
     let sent = 0;
     const codes = new Map<number, number>();
     await fc.assert(
-      fc.asyncProperty(fc.array(frame, { minLength: 1, maxLength: 12 }), async (frames) => {
-        sent += frames.length;
-        const code = await feed(frames);
+      fc.asyncProperty(frames, async (each) => {
+        sent += each.length;
+        const code = await feed(speech, each);
         if (code === undefined) return;
         codes.set(code, (codes.get(code) ?? 0) + 1);
         assert.ok(allowedCodes.has(code), `closed with ${code}`);
       }),
-      { numRuns: 600 },
+      { numRuns },
     );
     t.diagnostic(`${sent} frames; closed ${[...codes].map(([c, n]) => `${n}x ${c}`).join(", ")}`);
     assert.ok(!pair.gateway(0).ended, pair.gateway(0).describe());
@@ -168,6 +229,21 @@ describe("what clients should not send", () => {
       return (await metric("gateway_connections")) === 1;
     });
     await eventually("its channel, too", async () => (await metric("gateway_channels")) === 1);
+  }
+
+  it("gets the codes of the protocol, whatever it is, and harms nobody", async (t) => {
+    await harmsNobody(t, inJson, fc.array(frame, { minLength: 1, maxLength: 12 }), 600);
+  });
+
+  it("gets them in protobuf, too", async (t) => {
+    const frames = fc.tuple(fc.nat(), fc.integer({ min: 1, max: 12 })).map(([seed, length]) => {
+      const random = new Random(seed);
+      return Array.from({ length }, () =>
+        // Most are right, as what is wrong ends the connection.
+        random.chance(0.7) ? delimited(random.one(messages)) : someFrame(random, messages),
+      );
+    });
+    await harmsNobody(t, inProtobuf, frames, 400);
   });
 
   it("gets the codes of the websocket protocol where it is not even one", async () => {
@@ -192,26 +268,30 @@ describe("what clients should not send", () => {
     assert.ok(!pair.gateway(0).ended);
   });
 
-  it("is closed with 3501 when it is binary", async () => {
-    const websocket = new WebSocket(`ws://127.0.0.1:${pair.port(0)}/connection/websocket`);
-    const code = await new Promise<number>((resolve) => {
-      websocket.once("open", () => {
-        websocket.send(Buffer.from('{"id":1,"connect":{}}'));
-      });
-      websocket.once("close", resolve);
-    });
-    assert.ok(code === 3501 || code === 1003, `closed with ${code}`);
+  it("is closed with 3501 when it is bytes where text is spoken, or text where bytes are", async () => {
+    assert.equal(await feed(inJson, [Buffer.from('{"id":2,"rpc":{}}')]), 3501);
+    assert.equal(await feed(inProtobuf, ["{}"]), 3501);
   });
 
-  it("cannot make JSON deep enough to break the gateway", async () => {
+  it("cannot be deep or large enough to break the gateway", async () => {
     for (const text of [
       "[".repeat(60_000),
       `{"id":2,"publish":{"channel":"a","data":${"[".repeat(20_000)}${"]".repeat(20_000)}}}`,
       `{"id":2,"rpc":{"method":"m","data":${'{"a":'.repeat(10_000)}1${"}".repeat(10_000)}}}`,
       `{"id":2,"subscribe":{"channel":"a","tf":${'{"op":"not","nodes":['.repeat(2_000)}${"]}".repeat(2_000)}}}`,
     ]) {
-      const code = await feed([text]);
+      const code = await feed(inJson, [text]);
       assert.ok(code === undefined || allowedCodes.has(code), `closed with ${code}`);
+    }
+    const size = 65_000;
+    const nodes = Array.from({ length: 2_000 }).reduce((tf) => ({ op: "not", nodes: [tf] }), {});
+    for (const bytes of [
+      referenceCodec.encodeCommands([{ id: 2, subscribe: { channel: "a", tf: nodes } }]),
+      // Pongs; messages without their lengths; a group in a group; a message of 4 GiB.
+      ...[Buffer.alloc(size), Buffer.alloc(size, 0xff), delimited(Buffer.alloc(size, 0xa3))],
+      Buffer.of(0xff, 0xff, 0xff, 0xff, 0x0f, 0x08, 1),
+    ]) {
+      assert.equal(await feed(inProtobuf, [bytes]), 3501);
     }
     assert.ok(!pair.gateway(0).ended);
   });
