@@ -1,7 +1,5 @@
-import { BusError } from "../../lib/bus.ts";
 import type { Timed } from "../deadlines.ts";
 import type { Pinged } from "../heartbeat.ts";
-import type { Sender } from "../outbox.ts";
 import { disconnects, type ProtocolError } from "../protocol/codes.ts";
 import type { Order } from "../protocol/control.ts";
 import type { Effect, Input } from "../protocol/effects.ts";
@@ -9,15 +7,13 @@ import type { Encoded } from "../protocol/messages.ts";
 import type { Session } from "../protocol/session.ts";
 import type { Closing, Link, OpenLink } from "../transport/link.ts";
 import type { Wire } from "../transport/wire.ts";
-import { AnswerTurns } from "./answer-turns.ts";
 import * as answers from "./answers.ts";
 import type { Gate } from "./endpoint.ts";
 import type { Host } from "./host.ts";
+import { Orders } from "./orders.ts";
+import { Outgoing } from "./outgoing.ts";
 import { call } from "./rpc.ts";
 import { Subscriptions } from "./subscriptions.ts";
-
-/** Beyond this, frames of one turn do not wait for its end, and large answers wait for the peer to read. */
-const roomBytes = 65_536;
 
 export interface ConnectionOptions {
   readonly wire: Wire;
@@ -34,28 +30,20 @@ export interface ConnectionOptions {
  * One client of the protocol: carries the session's effects out on its link, the hub and the broker,
  * and tells the session what came of them.
  */
-export class Connection implements Host, Sender, Timed, Pinged {
+export class Connection implements Host, Timed, Pinged {
   readonly session: Session;
   readonly gate: Gate;
   readonly wire: Wire;
   readonly #link: Link;
   readonly #endAt: number | undefined;
   readonly #subscriptions: Subscriptions;
+  readonly #outgoing: Outgoing;
   readonly #openedAt = performance.now();
-  /** Frames of this turn. */
-  readonly #pending: Uint8Array[] = [];
-  #pendingBytes = 0;
-  /** Made when the first large answer is asked for. */
-  #turns: AnswerTurns | undefined;
   /** Whether the peer has answered the last ping of websocket frames. */
   #answered = true;
-  /** What was published on server-side subscriptions before the connect reply. */
-  #held: Uint8Array[] | undefined = [];
-  #heldBytes = 0;
+  /** Made when the server has ordered something. */
+  #orders: Orders | undefined;
   #ended = false;
-  /** Orders that are not carried out yet, by ticket. */
-  #orders: Map<number, (error?: ProtocolError) => void> | undefined;
-  #lastTicket = 0;
 
   constructor({ wire, openLink, session, gate, endAt, framePings }: ConnectionOptions) {
     this.session = session;
@@ -74,12 +62,13 @@ export class Connection implements Host, Sender, Timed, Pinged {
         },
       }),
       onDrain: () => {
-        this.#turns?.check();
+        this.#outgoing.drained();
       },
       onClose: (closing) => {
         this.#end(closing);
       },
     });
+    this.#outgoing = new Outgoing(this.#link, gate.outbox);
     gate.deadlines.watch(this);
   }
 
@@ -104,13 +93,8 @@ export class Connection implements Host, Sender, Timed, Pinged {
   }
 
   write(bytes: Uint8Array): void {
-    if (this.#held === undefined) {
-      this.#enqueue(bytes);
-      return;
-    }
-    this.#held.push(bytes);
-    this.#heldBytes += bytes.length;
-    if (this.#heldBytes > this.gate.limits.maxBacklogBytes) this.close(disconnects.slow);
+    this.#outgoing.publish(bytes);
+    if (this.#outgoing.heldBytes > this.gate.limits.maxBacklogBytes) this.close(disconnects.slow);
   }
 
   /** Asks by a frame of the websocket, for clients that know no pings of the protocol. */
@@ -128,14 +112,11 @@ export class Connection implements Host, Sender, Timed, Pinged {
   }
 
   flush(): void {
-    const pending = this.#pending;
-    const [first] = pending;
-    if (first === undefined) return;
-    const bytes = pending.length === 1 ? first : Buffer.concat(pending);
-    pending.length = 0;
-    this.#pendingBytes = 0;
-    this.#link.write(bytes);
-    this.#turns?.check();
+    this.#outgoing.flush();
+  }
+
+  turn(deadline: number): Promise<() => void> {
+    return this.#outgoing.turn(deadline);
   }
 
   /** Sends what is pending, says goodbye, and cuts the socket when the peer does not answer in time. */
@@ -152,18 +133,10 @@ export class Connection implements Host, Sender, Timed, Pinged {
    */
   async order(what: Order): Promise<ProtocolError | undefined> {
     if (this.isOver) return undefined;
-    const ticket = (this.#lastTicket += 1);
-    const obeyed = Promise.withResolvers<ProtocolError | undefined>();
-    this.#orders ??= new Map();
-    this.#orders.set(ticket, obeyed.resolve);
-    this.input({ kind: "order", what, ticket });
-    return obeyed.promise;
-  }
-
-  #obeyed(ticket: number, error?: ProtocolError): void {
-    this.#orders?.get(ticket)?.(error);
-    this.#orders?.delete(ticket);
-    if (this.#orders?.size === 0) this.#orders = undefined;
+    this.#orders ??= new Orders();
+    return this.#orders.place((ticket) => {
+      this.input({ kind: "order", what, ticket });
+    });
   }
 
   /** Commands and pongs, as they came in one message. */
@@ -185,37 +158,12 @@ export class Connection implements Host, Sender, Timed, Pinged {
     if (this.isOver) return;
     const effects = this.session.receive(input, performance.now());
     for (const effect of effects) this.#carryOut(effect);
-    if (this.#held !== undefined && this.session.connected) {
-      const held = this.#held;
-      this.#held = undefined;
-      for (const bytes of held) this.#enqueue(bytes);
-    }
+    if (this.session.connected) this.#outgoing.release();
     this.gate.deadlines.watch(this);
   }
 
-  #enqueue(bytes: Uint8Array): void {
-    if (this.#pending.push(bytes) === 1) this.gate.outbox.add(this);
-    this.#pendingBytes += bytes.length;
-    if (this.#pendingBytes > roomBytes) this.flush();
-  }
-
-  async turn(deadline: number): Promise<() => void> {
-    const turns = (this.#turns ??= new AnswerTurns(
-      () => this.#pendingBytes + this.#link.backlogBytes <= roomBytes,
-    ));
-    if (!(await turns.take(deadline - performance.now()))) {
-      throw new BusError(
-        "unavailable",
-        "the peer did not read the answers before this one in time",
-      );
-    }
-    return () => {
-      turns.done();
-    };
-  }
-
   #send(message: Encoded): void {
-    this.#enqueue(this.wire.frame(message));
+    this.#outgoing.send(this.wire.frame(message));
   }
 
   #carryOut(effect: Effect): void {
@@ -233,7 +181,7 @@ export class Connection implements Host, Sender, Timed, Pinged {
         return;
       }
       case "obeyed":
-        this.#obeyed(effect.ticket, effect.error);
+        this.#orders?.obeyed(effect.ticket, effect.error);
         return;
       case "ping":
         this.#send(this.wire.codec.ping);
@@ -293,11 +241,10 @@ export class Connection implements Host, Sender, Timed, Pinged {
 
   /** Nothing more goes to the peer: others are told that the client has gone. Idempotent. */
   #release(): void {
-    this.#turns?.end();
-    this.#held = undefined;
+    this.#outgoing.end();
     this.gate.deadlines.forget(this);
     this.#subscriptions.end();
-    for (const ticket of [...(this.#orders?.keys() ?? [])]) this.#obeyed(ticket);
+    this.#orders?.end();
   }
 
   #end(closing: Closing | undefined): void {
