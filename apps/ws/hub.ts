@@ -47,14 +47,15 @@ interface Lane<T> {
   readonly key: string;
   readonly chained: boolean;
   readonly encode: (message: T, before: T | undefined) => Buffer;
-  readonly audiences: Map<string, Audience<T>>;
+  /** All of them, for messages; by what they want, for those who come. */
+  readonly audiences: Audience<T>[];
+  unfiltered: Audience<T> | undefined;
+  filtered: Map<string, Audience<T>> | undefined;
 }
 
 /** Those of a lane who want the same messages. */
 interface Audience<T> {
-  /** Of the filter; empty: none. */
-  readonly key: string;
-  readonly accepts: ((message: T) => boolean) | undefined;
+  readonly filter: Wish<T>["filter"];
   readonly subscribers: Set<Subscriber>;
   /** Subscribers to whom the first message of the batch means nothing as it is: they have not the one before. */
   fresh: Set<Subscriber> | undefined;
@@ -76,6 +77,7 @@ interface Topic<T, S> {
   readonly source: S;
   /** Few: one for each kind of wire. */
   readonly lanes: Lane<T>[];
+  chainedLanes: number;
   readonly attach: (subscriber: Subscriber, encoding: Encoding<T>, wish: Wish<T>) => Place<T>;
   readonly release: (subscriber: Subscriber | undefined, place: Place<T> | undefined) => void;
   /** With a subscriber attached or not yet: while there is any, the source's subscription stays. */
@@ -114,7 +116,7 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
     for (const { name, lanes } of this.#topics.values()) {
       let count = 0;
       for (const { audiences } of lanes) {
-        for (const { subscribers, fresh } of audiences.values()) {
+        for (const { subscribers, fresh } of audiences) {
           count += subscribers.size + (fresh?.size ?? 0);
         }
       }
@@ -144,15 +146,14 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
     const source = this.#source.subscribe(name, {
       onMessage: (message) => {
         this.#taken += 1;
-        const isChained = lanes.some(({ chained }) => chained);
-        const before = isChained ? this.#predecessors.get(name) : undefined;
+        const before = topic.chainedLanes > 0 ? this.#predecessors.get(name) : undefined;
         for (const lane of lanes) this.#take(lane, message, before);
-        if (isChained) this.#predecessors.set(name, message);
+        if (topic.chainedLanes > 0) this.#predecessors.set(name, message);
       },
       onLost: () => {
         this.#handOut();
         // Who is told may leave.
-        const all = lanes.flatMap(({ audiences }) => [...audiences.values()].flatMap(everybody));
+        const all = lanes.flatMap(({ audiences }) => audiences.flatMap(everybody));
         for (const subscriber of all) subscriber.lost?.(name);
       },
     });
@@ -166,10 +167,11 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
         return this.#attach(topic, subscriber, encoding, wish);
       },
       release: (subscriber, place) => {
-        if (subscriber !== undefined && place !== undefined) detach(lanes, subscriber, place);
-        if (!lanes.some(({ chained }) => chained)) this.#predecessors.delete(name);
+        if (subscriber !== undefined && place !== undefined) detach(topic, subscriber, place);
+        if (topic.chainedLanes === 0) this.#predecessors.delete(name);
         this.#release(topic);
       },
+      chainedLanes: 0,
       subscriptions: 0,
     };
     this.#topics.set(name, topic);
@@ -184,13 +186,14 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
   }
 
   #attach(
-    { name, lanes }: Topic<T, S>,
+    topic: Topic<T, S>,
     subscriber: Subscriber,
     encoding: Encoding<T>,
     { filter, has }: Wish<T>,
   ): Place<T> {
-    const isFirst = !lanes.some(({ chained }) => chained);
-    const place = placeIn(lanes, name, encoding, filter);
+    const { name } = topic;
+    const isFirst = topic.chainedLanes === 0;
+    const place = placeIn(topic, encoding, filter);
     const { lane, audience } = place;
     if (!lane.chained) {
       audience.subscribers.add(subscriber);
@@ -206,9 +209,9 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
 
   #take({ audiences, encode }: Lane<T>, message: T, before: T | undefined): void {
     let bytes: Buffer | undefined;
-    for (const audience of audiences.values()) {
-      const { accepts, batch, fresh } = audience;
-      if (accepts?.(message) === false) continue;
+    for (const audience of audiences) {
+      const { filter, batch, fresh } = audience;
+      if (filter?.accepts(message) === false) continue;
       bytes ??= encode(message, before);
       if (batch.length === 0) {
         if (fresh !== undefined) {
@@ -230,66 +233,82 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
     this.#dirty = [];
     for (const audience of dirty) {
       const { subscribers, batch, fresh, first } = audience;
-      const all = batch.splice(0);
+      const count = batch.length;
+      const bytes = joined(batch);
+      if (first !== undefined) batch[0] = first;
+      const bytesForFresh = first === undefined ? undefined : joined(batch);
+      batch.length = 0;
       audience.first = undefined;
-      this.#hand(subscribers, all);
-      if (fresh === undefined || first === undefined) continue;
+      this.#delivered += count * subscribers.size;
+      for (const subscriber of subscribers) subscriber.write(bytes);
+      if (fresh === undefined || bytesForFresh === undefined) continue;
+      this.#delivered += count * fresh.size;
       // From now on they have what the others have.
       audience.fresh = undefined;
       for (const subscriber of fresh) subscribers.add(subscriber);
-      this.#hand(fresh, [first, ...all.slice(1)], (subscriber) => subscribers.has(subscriber));
+      for (const subscriber of fresh) {
+        // One may leave while another is written to.
+        if (subscribers.has(subscriber)) subscriber.write(bytesForFresh);
+      }
     }
   }
+}
 
-  /** @param isHere whether a subscriber has not left, as one may while another is written to */
-  #hand(
-    subscribers: ReadonlySet<Subscriber>,
-    batch: readonly Buffer[],
-    isHere: (subscriber: Subscriber) => boolean = () => true,
-  ): void {
-    const [first] = batch;
-    if (first === undefined || subscribers.size === 0) return;
-    const bytes = batch.length === 1 ? first : Buffer.concat(batch);
-    this.#delivered += batch.length * subscribers.size;
-    for (const subscriber of subscribers) if (isHere(subscriber)) subscriber.write(bytes);
-  }
+function joined(batch: readonly Buffer[]): Buffer {
+  const [first] = batch;
+  return batch.length === 1 && first !== undefined ? first : Buffer.concat(batch);
 }
 
 function everybody<T>({ subscribers, fresh }: Audience<T>): Subscriber[] {
   return fresh === undefined ? [...subscribers] : [...subscribers, ...fresh];
 }
 
-function placeIn<T>(
-  lanes: Lane<T>[],
-  topic: string,
+function placeIn<T, S>(
+  topic: Topic<T, S>,
   encoding: Encoding<T>,
   filter: Wish<T>["filter"],
 ): Place<T> {
+  const { lanes, name } = topic;
   let lane = lanes.find(({ key }) => key === encoding.key);
   if (lane === undefined) {
     const { key, chained = false } = encoding;
-    lane = { key, chained, encode: encoding.encoderFor(topic), audiences: new Map() };
+    const encode = encoding.encoderFor(name);
+    lane = { key, chained, encode, audiences: [], unfiltered: undefined, filtered: undefined };
     lanes.push(lane);
+    if (chained) topic.chainedLanes += 1;
   }
-  const key = filter?.key ?? "";
-  let audience = lane.audiences.get(key);
-  if (audience === undefined) {
-    const accepts = filter?.accepts;
-    const subscribers = new Set<Subscriber>();
-    audience = { key, accepts, subscribers, fresh: undefined, batch: [], first: undefined };
-    lane.audiences.set(key, audience);
-  }
-  return { lane, audience };
+  const known = filter === undefined ? lane.unfiltered : lane.filtered?.get(filter.key);
+  return { lane, audience: known ?? openAudience(lane, filter) };
+}
+
+function openAudience<T>(lane: Lane<T>, filter: Wish<T>["filter"]): Audience<T> {
+  const audience: Audience<T> = {
+    filter,
+    subscribers: new Set(),
+    fresh: undefined,
+    batch: [],
+    first: undefined,
+  };
+  lane.audiences.push(audience);
+  if (filter === undefined) lane.unfiltered = audience;
+  else (lane.filtered ??= new Map<string, Audience<T>>()).set(filter.key, audience);
+  return audience;
 }
 
 /** Nobody may be left for whom a message would have to be encoded. */
-function detach<T>(lanes: Lane<T>[], subscriber: Subscriber, { lane, audience }: Place<T>): void {
-  const { key, subscribers, fresh } = audience;
+function detach<T, S>(topic: Topic<T, S>, subscriber: Subscriber, place: Place<T>): void {
+  const { lanes } = topic;
+  const { lane, audience } = place;
+  const { filter, subscribers, fresh } = audience;
   if (!subscribers.delete(subscriber)) fresh?.delete(subscriber);
   if (fresh?.size === 0) audience.fresh = undefined;
   if (subscribers.size > 0 || audience.fresh !== undefined) return;
-  lane.audiences.delete(key);
-  if (lane.audiences.size === 0) lanes.splice(lanes.indexOf(lane), 1);
+  lane.audiences.splice(lane.audiences.indexOf(audience), 1);
+  if (filter === undefined) lane.unfiltered = undefined;
+  else lane.filtered?.delete(filter.key);
+  if (lane.audiences.length > 0) return;
+  lanes.splice(lanes.indexOf(lane), 1);
+  if (lane.chained) topic.chainedLanes -= 1;
 }
 
 /** One share of a topic: first confirmed, then somebody is attached, then it is ended. */
