@@ -148,9 +148,11 @@ describe("a link over an HTTP response", () => {
   it("ends at once when a peer that reads nothing goes away", async () => {
     const stream = await open();
     await fill(stream);
+    assert.ok(budget.totalBytes > 0);
     stream.client.end();
     await eventually("it has ended", () => stream.closed.length > 0);
     assert.deepEqual(stream.closed, [undefined]);
+    assert.equal(budget.totalBytes, 0);
     stream.client.destroy();
   });
 
