@@ -59,16 +59,20 @@ describe("calls over NATS", () => {
   }
 
   /** A service that answers as it is told, until the test's end. */
-  async function answering(method: string, answer: (message: Msg) => void): Promise<Disposable> {
+  async function answering(
+    t: TestContext,
+    method: string,
+    answer: (message: Msg) => void,
+  ): Promise<void> {
     const subscription = service.subscribe(`rpc.${method}`, {
       callback: (_error, message) => {
         answer(message);
       },
     });
-    await service.flush();
     t.after(() => {
       subscription.unsubscribe();
     });
+    await service.flush();
   }
 
   it("are answered by whoever serves them, which is told who calls", async (t) => {
