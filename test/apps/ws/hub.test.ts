@@ -239,6 +239,11 @@ describe("the hub", () => {
     await turn();
     assert.deepEqual({ encoded, asked }, { encoded: 4, asked: 11 });
     assert.deepEqual(b.writes, ["bab"]);
+    // Who wants the same again later is not put where nothing comes any more.
+    attach(a1, accepting("a"));
+    source.publish("t", "a");
+    await turn();
+    assert.deepEqual(a1.writes, ["aab", "a"]);
   });
 
   it("tells an encoder the message before, of those who have it alone", async () => {
