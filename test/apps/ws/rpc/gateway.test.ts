@@ -82,7 +82,7 @@ describe("calls of clients", () => {
   it("carry any bytes in protobuf, and bring them as they are", async () => {
     using client = await connected("protobufWebsocket");
     const echo = async (sent: Uint8Array): Promise<number[]> => {
-      const { data }: { data: unknown } = await client.client.rpc("echo", sent);
+      const { data } = (await client.client.rpc("echo", sent)) as { readonly data: unknown };
       assert.ok(data instanceof Uint8Array);
       return [...data];
     };
