@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { varintLength, writeVarint } from "../protocol/protobuf/varint.ts";
 
 /**
  * One message as a whole, unmasked text frame, as a server sends it (RFC 6455, 5.2).
@@ -57,20 +58,4 @@ function emptyFrame(
     frame.writeBigUInt64BE(BigInt(length), 2);
   }
   return { frame, head };
-}
-
-/** Bytes of a whole number below 2³² as a varint: seven bits in each. */
-function varintLength(value: number): number {
-  let length = 1;
-  for (let rest = value >>> 7; rest > 0; rest >>>= 7) length += 1;
-  return length;
-}
-
-/** @returns where it ends */
-function writeVarint(bytes: Buffer, value: number, at: number): number {
-  let rest = value;
-  let end = at;
-  for (; rest > 127; rest >>>= 7) bytes[end++] = (rest & 127) | 128;
-  bytes[end++] = rest;
-  return end;
 }

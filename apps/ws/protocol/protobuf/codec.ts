@@ -3,6 +3,7 @@ import type { Codec } from "../codec.ts";
 import type { Encoded, Push } from "../messages.ts";
 import { decodeFrame } from "./decode.ts";
 import { bytesIn, publication, push, reply } from "./results.ts";
+import { varintLength, writeVarint } from "./varint.ts";
 import { bytesOf, message } from "./writing.ts";
 
 /** The protocol's protobuf encoding: a message is encoded without its length. */
@@ -28,24 +29,22 @@ function pushInReply(writer: BinaryWriter, value: Push): void {
 
 function publicationPush(channel: string): (publication: Encoded) => Uint8Array {
   // What is the same for all publications of a channel is made once, as this is what a gateway does most.
-  const beforeLength = new BinaryWriter()
+  const head = new BinaryWriter()
     .tag(pushFields.channel, WireType.LengthDelimited)
     .string(channel)
     .tag(pushFields.pub, WireType.LengthDelimited)
     .finish();
+  const tag = (replyFields.push << 3) | WireType.LengthDelimited;
   return (encoded) => {
-    const bytes = bytesIn(encoded);
-    const pushLength = beforeLength.length + lengthOfLength(bytes.length) + bytes.length;
-    return new BinaryWriter()
-      .tag(replyFields.push, WireType.LengthDelimited)
-      .uint32(pushLength)
-      .raw(beforeLength)
-      .bytes(bytes)
-      .finish();
+    const publication = bytesIn(encoded);
+    const { length } = publication;
+    const pushLength = head.length + varintLength(length) + length;
+    const push = Buffer.allocUnsafe(1 + varintLength(pushLength) + pushLength);
+    push[0] = tag;
+    let at = writeVarint(push, pushLength, 1);
+    push.set(head, at);
+    at = writeVarint(push, length, at + head.length);
+    push.set(publication, at);
+    return push;
   };
-}
-
-/** How many bytes a length takes: 7 bits go into one. */
-function lengthOfLength(length: number): number {
-  return Math.max(1, Math.ceil((32 - Math.clz32(length)) / 7));
 }

@@ -1,7 +1,14 @@
 import type { Input } from "../effects.ts";
 import type { Command } from "../messages.ts";
 import { Malformed, Reader } from "./reading.ts";
-import { type CommandDraft, command, type EmulationRequest, emulationRequest } from "./requests.ts";
+import {
+  type CommandDraft,
+  command,
+  type EmulationRequest,
+  emulationRequest,
+  type Request,
+  requestNames,
+} from "./requests.ts";
 
 /**
  * What a client sent in one frame: commands and pongs, each after its length. Whatever it is, nothing is thrown.
@@ -50,12 +57,18 @@ function decodeNext(reader: Reader): Input {
   }
 }
 
-function commandOf({ id, ...requests }: CommandDraft): Command {
-  const [request, ...others] = Object.values(requests).filter((each) => each !== undefined);
+function commandOf(draft: CommandDraft): Command {
+  let request: Request | undefined;
+  for (const name of requestNames) {
+    const each = draft[name];
+    if (each === undefined) continue;
+    // The schema does not forbid it, but no order of them would be anybody's meaning.
+    if (request !== undefined) throw new Malformed("a message holds more than one command");
+    request = each;
+  }
   if (request === undefined) throw new Malformed("a message holds no known command");
-  // The schema does not forbid it, but no order of them would be anybody's meaning.
-  if (others.length > 0) throw new Malformed("a message holds more than one command");
   // As protobuf has it, 0 is absent.
+  const { id } = draft;
   if (request.method === "send" || request.method === "ping") {
     return { method: request.method, id: id === 0 ? undefined : id };
   }

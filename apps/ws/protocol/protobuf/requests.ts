@@ -172,6 +172,8 @@ const noRequest: Omit<CommandDraft, "id"> = {
   ...{ send: undefined, rpc: undefined, refresh: undefined, sub_refresh: undefined },
 };
 
+export const requestNames = Object.keys(noRequest) as (keyof typeof noRequest)[];
+
 export const command = message<CommandDraft>(() => ({ id: 0, ...noRequest }), {
   id: [1, uint32],
   connect: [4, optional(connect)],

@@ -97,9 +97,19 @@ export function byName<T>(write: Write<T>): Write<Iterable<readonly [string, T]>
   };
 }
 
+/** Beyond, a writer is not kept for the next message. */
+const maxKeptBytes = 16_384;
+
+/** Making a writer costs more than writing what most messages are. */
+let spare: BinaryWriter | undefined;
+
 /** The bytes of a message. */
 export function bytesOf<T>(writeFields: WriteFields<T>, value: T): Uint8Array {
-  const writer = new BinaryWriter();
+  const writer = spare ?? new BinaryWriter();
+  // Whoever writes fields may need another one; and one whose fields could not be written is of no use.
+  spare = undefined;
   writeFields(writer, value);
-  return writer.finish();
+  const result = writer.finish();
+  if (result.length <= maxKeptBytes) spare = writer;
+  return result;
 }
