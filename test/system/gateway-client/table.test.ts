@@ -1,5 +1,5 @@
 import { after, before, describe, it } from "node:test";
-import { type ClientKind, clientKinds } from "../../support/client-kind.ts";
+import { clientKinds } from "../../support/client-kind.ts";
 import { GatewayPair } from "../../support/gateway-pair.ts";
 import { bundledGateway } from "../gateway-recovery/mutants.ts";
 import { table } from "./config.ts";
@@ -14,12 +14,7 @@ import { type Rows, Stage } from "./table/stage.ts";
 import { sameForAll, slowReaders, takeOver } from "./table/together.ts";
 
 /** The columns of the table. */
-const kinds: readonly ClientKind[] = [
-  clientKinds.jsonWebsocket,
-  clientKinds.jsonHttpStream,
-  clientKinds.protobufHttpStream,
-  clientKinds.jsonSse,
-];
+const kinds = Object.values(clientKinds);
 
 const rows: Rows = {
   ...connectionRows,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { faults, planFor, spoken, variants } from "./plan.ts";
+import { faults, planFor, type Spoken, spoken, variants } from "./plan.ts";
 
 const seeds = Array.from({ length: 50 }, (_, index) => index + 1);
 
@@ -51,16 +51,14 @@ describe("the plan of a run", () => {
     assert.ok(subscribers.some(({ restless, joinsAt }) => restless && joinsAt === undefined));
   });
 
-  it("has late, restless and server-side subscribers, and publishers, that speak in every way", () => {
+  it("has clients that speak in every way, and so are most of each sort", () => {
     const { publishers, subscribers } = planFor(1);
-    for (const some of [
-      publishers.filter(({ kind }) => kind === "client"),
-      subscribers.filter(({ joinsAt }) => joinsAt !== undefined),
-      subscribers.filter(({ restless }) => restless),
-      subscribers.filter(({ serverSide }) => serverSide),
-    ]) {
-      assert.deepEqual(new Set(some.map(({ speaks }) => speaks)), new Set(spoken));
-    }
+    const ways = (some: readonly { speaks: Spoken }[]): number =>
+      new Set(some.map(({ speaks }) => speaks)).size;
+    assert.equal(ways(publishers.filter(({ kind }) => kind === "client")), spoken.length);
+    assert.equal(ways(subscribers.filter(({ joinsAt }) => joinsAt !== undefined)), spoken.length);
+    assert.ok(ways(subscribers.filter(({ restless }) => restless)) >= spoken.length - 1);
+    assert.ok(ways(subscribers.filter(({ serverSide }) => serverSide)) >= spoken.length - 1);
   });
 
   it("is of each variant within six seeds", () => {

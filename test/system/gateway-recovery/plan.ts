@@ -3,14 +3,16 @@ import type { clientKinds } from "../../support/client-kind.ts";
 import { Random } from "../../support/random.ts";
 
 /** The ways that clients speak. */
-export const spoken = [
+export type Spoken = keyof typeof clientKinds;
+
+export const spoken: readonly Spoken[] = [
+  // With fewer than all, it is two encodings on two transports that come first.
   "jsonWebsocket",
   "protobufHttpStream",
+  "protobufWebsocket",
   "jsonSse",
   "jsonHttpStream",
-] as const satisfies (keyof typeof clientKinds)[];
-
-export type Spoken = (typeof spoken)[number];
+];
 
 /** What is kept of a channel, and how large publications are. */
 export const variants = {
@@ -166,7 +168,7 @@ export function planFor(seed: number, options: PlanOptions = {}): Plan {
 
 /** How the client of an index speaks. */
 export function speakingOf(index: number): Spoken {
-  return spoken[index % spoken.length] ?? spoken[0];
+  return spoken[index % spoken.length] ?? "jsonWebsocket";
 }
 
 const sinces = ["now", "the beginning", "where another one was"] as const;
