@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { describe, it } from "node:test";
+import { WebSocket } from "ws";
 import { clientKinds, type ClientKind } from "../../support/client-kind.ts";
 import { eventually } from "../../support/eventually.ts";
 import { subjectOf } from "../../support/gateway-process.ts";
 import { Client, startGateway } from "../../support/gateway.ts";
 import { NpmClient } from "../../support/npm-client.ts";
+import { referenceCodec } from "../../support/reference-codec.ts";
 
 const config = {
   client: { insecure: true },
@@ -12,7 +15,6 @@ const config = {
     without_namespace: { history_size: 100, history_ttl: "300s", force_recovery: true },
     namespaces: [{ name: "plain" }],
   },
-  prometheus: { enabled: true },
 };
 
 /** Bytes that are no text at all. */
@@ -133,5 +135,54 @@ describe("clients of both encodings in one channel", () => {
         assert.deepEqual(Buffer.from(recovered.payloads[0] as Uint8Array), Buffer.from(binary));
       }
     }
+  });
+});
+
+describe("the encoding of a websocket", () => {
+  const connect = { id: 1, connect: {} };
+  const asJson = Buffer.from(JSON.stringify(connect));
+  const asProtobuf = Buffer.from(referenceCodec.encodeCommands([connect]));
+
+  it("is protobuf by its subprotocol or its query, and JSON by default", async () => {
+    await using running = await startGateway();
+    const answerTo = async (query: string, offered: string[], binary: boolean) => {
+      const url = `ws://127.0.0.1:${running.port}/connection/websocket${query}`;
+      const websocket = new WebSocket(url, offered);
+      await once(websocket, "open");
+      websocket.send(binary ? asProtobuf : asJson.toString());
+      const outcome = await Promise.race([
+        once(websocket, "message") as Promise<[Buffer, boolean]>,
+        once(websocket, "close") as Promise<[number]>,
+      ]);
+      websocket.terminate();
+      if (typeof outcome[0] === "number") return [websocket.protocol, outcome[0]];
+      const [reply, isBinary] = outcome as [Buffer, boolean];
+      const replies = isBinary
+        ? referenceCodec.decodeReplies(reply)
+        : [JSON.parse(reply.toString()) as unknown];
+      assert.ok((replies as { connect: { client: string } }[])[0]?.connect.client !== "");
+      return [websocket.protocol, isBinary ? "protobuf" : "JSON"];
+    };
+    const outcomes = await Promise.all([
+      answerTo("", [], false),
+      answerTo("", ["centrifuge-json"], false),
+      answerTo("?format=json", ["mqtt", "centrifuge-json"], false),
+      answerTo("", ["centrifuge-protobuf"], true),
+      answerTo("?format=protobuf", [], true),
+      answerTo("?cf_protocol=protobuf", [], true),
+      // Frames of the other kind.
+      answerTo("", [], true),
+      answerTo("", ["centrifuge-protobuf"], false),
+    ]);
+    assert.deepEqual(outcomes, [
+      ["", "JSON"],
+      ["centrifuge-json", "JSON"],
+      ["centrifuge-json", "JSON"],
+      ["centrifuge-protobuf", "protobuf"],
+      ["", "protobuf"],
+      ["", "protobuf"],
+      ["", 3501],
+      ["centrifuge-protobuf", 3501],
+    ]);
   });
 });
