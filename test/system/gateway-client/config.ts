@@ -91,6 +91,11 @@ export const table = {
     namespaces: [
       ...guarded.channel.namespaces,
       { name: "long", ...everything, ...forClients, history_size: 2_000 },
+      {
+        ...{ name: "delta", ...everything, ...forClients },
+        ...{ allowed_delta_types: ["fossil"], delta_publish: true },
+      },
+      { name: "tags", ...everything, ...forClients, allow_tags_filter: true },
       ...open.channel.namespaces.map((namespace) => ({
         ...namespace,
         ...forClients,

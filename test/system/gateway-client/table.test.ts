@@ -5,6 +5,8 @@ import { bundledGateway } from "../gateway-recovery/mutants.ts";
 import { table } from "./config.ts";
 import { channelRows } from "./table/channels.ts";
 import { connectionRows } from "./table/connection.ts";
+import { deltaRows } from "./table/deltas.ts";
+import { filterRows } from "./table/filters.ts";
 import { historyRows } from "./table/history.ts";
 import { permissionRows } from "./table/permissions.ts";
 import { presenceRows } from "./table/presence.ts";
@@ -24,6 +26,8 @@ const rows: Rows = {
   ...permissionRows,
   ...recoveryRows,
   ...rpcRows,
+  ...deltaRows,
+  ...filterRows,
 };
 
 describe("the npm client, however it speaks", () => {
