@@ -52,7 +52,7 @@ class Events(centrifuge.SubscriptionEventHandler):
     async def on_publication(self, ctx):
         pub = ctx.pub
         user = pub.info.user if pub.info else None
-        say("publication", offset=pub.offset, data=decode(pub.data), user=user)
+        say("publication", offset=pub.offset, data=decode(pub.data), user=user, delta=pub.delta)
         await self.publications.put(pub)
 
     async def on_unsubscribed(self, ctx):
@@ -75,12 +75,15 @@ async def main():
     await client.connect()
     await client.ready()
     events = Events()
-    subscription = client.new_subscription(channel, events=events)
+    subscription = client.new_subscription(
+        channel, events=events, delta=centrifuge.DeltaType.FOSSIL
+    )
     await subscription.subscribe()
     await subscription.ready()
 
-    await subscription.publish(encode({"text": "grüß dich"}))
-    await events.publications.get()
+    for number in [1, 2]:
+        await subscription.publish(encode({"number": number, "text": "grüß dich " * 20}))
+        await events.publications.get()
 
     clients = (await subscription.presence()).clients
     say("presence", clients={key: [info.user, decode(info.conn_info)] for key, info in clients.items()})
@@ -103,7 +106,7 @@ async def main():
 
     say("ready")
     # Others publish now, while the gateway is gone and after.
-    while (await events.publications.get()).offset < 5:
+    while (await events.publications.get()).offset < 6:
         pass
     await subscription.unsubscribe()
     await client.disconnect()

@@ -7,26 +7,26 @@ import { GatewayPair, token } from "../../support/gateway-pair.ts";
 import { subjectOf } from "../../support/gateway-process.ts";
 import { pythonClient, PythonProcess, type Said } from "../../support/python.ts";
 import { Random } from "../../support/random.ts";
-import { guarded } from "./config.ts";
+import { table } from "./config.ts";
 
 const { python, obstacle } = await pythonClient();
 const program = join(import.meta.dirname, "python-client.py");
 const encodings = ["json", "protobuf"] as const;
+
+/** What is published, so that the next one is little more than a number. */
+function greeting(number: number): object {
+  return { number, text: "grüß dich ".repeat(20) };
+}
 
 describe("the official Python client", { skip: obstacle }, () => {
   let pair: GatewayPair;
   let door: FrontDoor;
   let answers: Subscription;
   const clients = new Map<string, PythonProcess>();
-  const channelOf = (encoding: string): string => `python-${encoding}`;
+  const channelOf = (encoding: string): string => `delta:python-${encoding}`;
 
   before(async () => {
-    pair = await GatewayPair.start({
-      ...guarded,
-      rpc: { without_namespace: { enabled: true } },
-      // A process that has to share its processor may be slow to answer pings.
-      client: { ...guarded.client, ping_interval: "25s", pong_timeout: "8s" },
-    });
+    pair = await GatewayPair.start(table);
     door = await FrontDoor.open(new Random(1));
     door.add(0, pair.port(0));
     answers = pair.publisher.subscribe("rpc.sum", {
@@ -45,7 +45,7 @@ describe("the official Python client", { skip: obstacle }, () => {
     // The gateway goes, and it goes on elsewhere.
     door.remove(0);
     pair.gateway(0).signal("SIGKILL");
-    publish("2", "3", "4");
+    publish(...[3, 4, 5].map((number) => JSON.stringify(greeting(number))));
     await pair.publisher.flush();
     door.add(1, pair.port(1));
     await all((client) => client.says("subscribed", 2));
@@ -84,8 +84,11 @@ describe("the official Python client", { skip: obstacle }, () => {
       assert.deepEqual(said("presence"), [{ what: "presence", clients: clientsSeen }]);
       assert.deepEqual(said("stats"), [{ what: "stats", clients: 1, users: 1 }]);
       const [history] = said("history");
-      assert.equal(history?.["offset"], 1);
-      assert.deepEqual(history["publications"], [[1, { text: "grüß dich" }]]);
+      assert.equal(history?.["offset"], 2);
+      assert.deepEqual(history["publications"], [
+        [1, greeting(1)],
+        [2, greeting(2)],
+      ]);
     });
 
     it(`calls what answers on NATS, and is refused what it may not do, in ${encoding}`, () => {
@@ -102,14 +105,18 @@ describe("the official Python client", { skip: obstacle }, () => {
         { what: "subscribed", channel, recovering: false, recovered: false },
         { what: "subscribed", channel, recovering: true, recovered: true },
       ]);
+      const publications = said("publication");
       assert.deepEqual(
-        said("publication").map(({ offset, data, user }) => [offset, data, user]),
+        publications.map(({ offset, data, user }) => [offset, data, user]),
         [
-          [1, { text: "grüß dich" }, "ada"],
-          ...[2, 3, 4].map((n) => [n, n, null]),
-          [5, "no JSON", null],
+          ...[1, 2].map((n) => [n, greeting(n), "ada"]),
+          ...[3, 4, 5].map((n) => [n, greeting(n), null]),
+          [6, "no JSON", null],
         ],
       );
+      // Its library put them together again. Where it came back, and for what is short, they are whole.
+      const deltas = publications.map(({ delta }) => delta);
+      assert.deepEqual(deltas, [false, true, false, true, true, false]);
       assert.deepEqual(said("subscription error"), []);
       assert.deepEqual(said("disconnected"), [{ what: "disconnected", code: 0 }]);
     });
