@@ -71,7 +71,7 @@ function textOf(name: string, value: unknown): string {
 
 describe("docs/realtime-options.md", () => {
   it("has every option with its default, and no other", () => {
-    const { client, channel, rpc, ...others } = defaultConfig;
+    const { client, channel, rpc, http_stream, sse, emulation, ...others } = defaultConfig;
     const { token, subscription_token, subscribe_to_user_personal_channel, ...ofClient } = client;
     const { without_namespace, namespaces, ...ofChannel } = channel;
     const { without_namespace: methods, ...ofRpc } = rpc;
@@ -83,6 +83,7 @@ describe("docs/realtime-options.md", () => {
       "`channel`": { ...ofChannel, namespaces },
       "`channel.without_namespace` and `channel.namespaces[]`": without_namespace,
       "`websocket`, `raw`, `prometheus`, `health`, `shutdown`, `http_api`": others,
+      "`http_stream`, `sse` and `emulation`": { http_stream, sse, emulation },
       "`rpc`": ofRpc,
       "`rpc.without_namespace` and `rpc.namespaces[]`": methods,
     };
@@ -152,6 +153,7 @@ describe("the programs of docs/realtime.md, with a gateway", () => {
           },
         ],
       },
+      http_stream: { enabled: true },
       prometheus: { enabled: true },
     });
     await gateway.ready();
@@ -163,8 +165,11 @@ describe("the programs of docs/realtime.md, with a gateway", () => {
     await jetStream[Symbol.asyncDispose]();
   });
 
-  it("are three", () => {
-    assert.deepEqual([...programs.keys()], ["client.js", "token-server.js", "publisher.js"]);
+  it("are four", () => {
+    assert.deepEqual(
+      [...programs.keys()],
+      ["client.js", "token-server.js", "publisher.js", "fallback.js"],
+    );
   });
 
   it("run as they stand: a client gets a token, misses nothing and leaves", async (t) => {
@@ -175,9 +180,18 @@ describe("the programs of docs/realtime.md, with a gateway", () => {
     writeFileSync(
       join(folder, "page.js"),
       `const realFetch = fetch;
-       globalThis.fetch = (path) => realFetch(new URL(path, "http://127.0.0.1:${tokenPort}"));
+       const gateway = "http://127.0.0.1:${await gateway.port()}";
+       globalThis.fetch = (path, options) =>
+         realFetch(
+           new URL(
+             path.replace("https://my-project.appspot.com", gateway),
+             "http://127.0.0.1:${tokenPort}",
+           ),
+           options,
+         );
        globalThis.WebSocket = class extends WebSocket {
          constructor(url, ...rest) {
+           if (process.argv[1].endsWith("fallback.js")) throw new Error("websockets are broken");
            super(url.replace("wss://my-project.appspot.com", "ws://127.0.0.1:${await gateway.port()}"), ...rest);
          }
        };`,
@@ -222,6 +236,12 @@ describe("the programs of docs/realtime.md, with a gateway", () => {
       assert.match(client.output, line);
     }
     assert.doesNotMatch(client.output, /error|undefined/i);
+
+    const fallback = start(["--import", "./page.js", "fallback.js"]);
+    await eventually("it is connected without a websocket", () => {
+      if (fallback.output === "connected by http_stream\nreceived: hello\n") return true;
+      throw new Error(fallback.output);
+    });
   });
 
   it("get metrics of the names that docs/realtime-options.md has", async () => {
