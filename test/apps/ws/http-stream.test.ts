@@ -37,6 +37,7 @@ describe("clients without websockets", { concurrency: 4 }, () => {
     });
   });
   after(async () => {
+    assert.ok(!running.lines.some((line) => line.includes("bug")), running.lines.join(""));
     await running[Symbol.asyncDispose]();
   });
 
@@ -275,7 +276,7 @@ describe("limits of clients without websockets", { concurrency: 4 }, () => {
   it("close who does not answer pings, and keep who does", async () => {
     await using running = await startGateway({
       gateway: {
-        client: { ...insecure, ping_interval: "1s", pong_timeout: "500ms" },
+        client: { ...insecure, ping_interval: "2s", pong_timeout: "1900ms" },
         ...transports,
       },
     });
@@ -286,9 +287,7 @@ describe("limits of clients without websockets", { concurrency: 4 }, () => {
     assert.equal(await bad.closing(), 3012);
     const pings = ({ messages }: StreamClient): number =>
       messages.filter((message) => Object.keys(message).length === 0).length;
-    await eventually("others are asked again and again", () => {
-      return pings(good) >= 3 && pings(other) >= 3;
-    });
+    await eventually("others are asked again", () => pings(good) >= 2 && pings(other) >= 2);
     assert.ok(!good.ended && !other.ended);
   });
 
