@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, RequestListener, Server } from "node:http";
+import { hostname } from "node:os";
 import type { Duplex } from "node:stream";
 import type { Express, NextFunction, Request, Response } from "express";
 import { Registry as MetricsRegistry } from "prom-client";
@@ -10,6 +11,8 @@ import { addHealthRoutes, stopping } from "../lib/health.ts";
 import { createHttpApp, errorBody, finishHttpApp, HttpError, onlyMethods } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
 import { within } from "../lib/within.ts";
+import { Api } from "./api/api.ts";
+import { Cluster, type NodeInfo } from "./api/cluster.ts";
 import type { Tokens } from "./auth/deferred-tokens.ts";
 import { BacklogBudget } from "./backlog-budget.ts";
 import { Broker, type BrokerLimits, type ChannelSubscription } from "./broker.ts";
@@ -111,6 +114,10 @@ export interface GatewayOptions {
   readonly config: GatewayConfig;
   readonly tokens: Tokens;
   readonly project?: string | undefined;
+  /** The key of the server API; undefined: it is not read yet. By default what the configuration has. */
+  readonly apiKey?: () => string | undefined;
+  /** What the server API calls this gateway. */
+  readonly name?: string | undefined;
   /** What clients are told of this program's version. */
   readonly version?: string | undefined;
   /** How many NATS servers keep each message of a history. */
@@ -138,6 +145,8 @@ export class Gateway {
   readonly #protocol: ProtocolEndpoint;
   readonly #sessions = new Sessions();
   readonly #forwarding: Forwarding | undefined;
+  readonly #cluster: Cluster;
+  readonly #api: Api | undefined;
   readonly #metrics: Metrics;
   readonly #away: NatsAway;
   readonly #rawWebsockets: WebSocketServer;
@@ -188,6 +197,17 @@ export class Gateway {
       this.#metrics.closedAsSlow("raw");
     });
     const gatewayId = randomUUID();
+    const version = options.version ?? "development";
+    // Before the endpoint says hello to other gateways: who knows this one can ask it.
+    this.#cluster = new Cluster({
+      ...{ bus, gatewayId, log },
+      local: () => ({
+        clients: this.#protocol.clients,
+        members: this.#protocol.presence.members,
+        channels: () => hub.subscriberCounts(),
+        info: () => this.#nodeInfo({ uid: gatewayId, name: options.name ?? hostname(), version }),
+      }),
+    });
     this.#protocol = new ProtocolEndpoint({
       bus,
       config,
@@ -197,7 +217,7 @@ export class Gateway {
       limits: this.#limits,
       metrics: this.#metrics,
       gatewayId,
-      version: options.version ?? "development",
+      version,
     });
     if (config.http_stream.enabled || config.sse.enabled) {
       this.#forwarding = new Forwarding({
@@ -224,6 +244,7 @@ export class Gateway {
       ...websocketOptions,
       handleProtocols: chooseSubprotocol,
     });
+    this.#api = this.#makeApi(registry, options);
     this.handler = this.#httpApp(options.project, registry);
   }
 
@@ -293,6 +314,8 @@ export class Gateway {
     await closeInWaves(all, withinMs - 2 * graceMs, graceMs, AbortSignal.timeout(withinMs));
     await Promise.all([this.#raw.stop(), this.#protocol.stop()]);
     this.#forwarding?.stop();
+    this.#cluster.stop();
+    this.#api?.stop();
     await this.#history.stop();
     this.#jetStream.close();
   }
@@ -325,6 +348,7 @@ export class Gateway {
         .all(onlyMethods("GET"));
     }
     if (this.#forwarding !== undefined) this.#addStreams(app, this.#forwarding);
+    this.#api?.addRoutes(app);
     finishHttpApp(app, { log: this.#log, project });
     return app;
   }
@@ -448,6 +472,45 @@ export class Gateway {
     } finally {
       if (subscription?.attached === false) subscription.unsubscribe();
     }
+  }
+
+  #makeApi(registry: MetricsRegistry, { apiKey, replicas = 1 }: GatewayOptions): Api | undefined {
+    const { http_api, client } = this.#config;
+    if (http_api.disabled) return undefined;
+    return new Api({
+      ...{ prefix: http_api.handler_prefix, insecure: http_api.insecure },
+      errorMode: http_api.error_mode,
+      key: apiKey ?? (() => http_api.key),
+      obstacle: () => (this.#signal.aborted ? stopping : connectionObstacle(this.#bus)),
+      ...{ bus: this.#bus, rules: this.#rules, cluster: this.#cluster, metrics: registry },
+      ...{ jetStream: this.#jetStream, history: this.#history, replicas },
+      ...{ shared: this.#shared, broker: this.#shared.broker },
+      ...{ presence: this.#protocol.presence, calls: this.#protocol.calls },
+      publishMs: this.#limits.publishMs,
+      executorLimits: {
+        answerMs: this.#limits.subscribeMs,
+        maxPublications: client.history_max_publication_limit,
+        maxAnswerSize: this.#limits.maxAnswerSize,
+      },
+    });
+  }
+
+  #nodeInfo(who: Pick<NodeInfo, "uid" | "name" | "version">): NodeInfo {
+    const { hub } = this.#shared;
+    let subscriptions = 0;
+    for (const [, count] of hub.subscriberCounts()) subscriptions += count;
+    const { user, system } = process.cpuUsage();
+    const uptime = process.uptime();
+    return {
+      ...who,
+      num_clients: this.#protocol.connectionCount,
+      num_users: this.#protocol.clients.userCount,
+      num_channels: hub.topicCount,
+      num_subs: subscriptions,
+      uptime: Math.floor(uptime),
+      // Per cent of one processor, since the start.
+      process: { cpu: (user + system) / 10_000 / uptime, rss: process.memoryUsage.rss() },
+    };
   }
 
   #refuse(socket: Duplex, refusal: Refusal): void {

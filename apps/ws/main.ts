@@ -30,8 +30,10 @@ runService({
     // Ten times a second instead of a hundred: an idle process is to sleep.
     collectDefaultMetrics({ register: metrics, eventLoopMonitoringPrecision: 100 });
     const { config: referring } = settings;
+    let apiKey: string | undefined;
     const read = async (until: AbortSignal): Promise<TokenVerifier> => {
       const config = await resolveSecrets(referring, (name) => readSecret(name, settings, until));
+      apiKey = config.http_api.key;
       return new TokenVerifier(config.client);
     };
     const gateway = new Gateway({
@@ -41,6 +43,8 @@ runService({
       // The keys are read when the process has started, and stay where they are used.
       config: mapSecrets(referring, () => ""),
       tokens: new DeferredTokens(read, log, signal),
+      apiKey: () => apiKey,
+      name: settings.instance,
       project: settings.project,
       version: settings.version,
       replicas: settings.replicas,

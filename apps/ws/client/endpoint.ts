@@ -163,6 +163,11 @@ export class ProtocolEndpoint {
     return this.#gate.presence;
   }
 
+  /** Of methods that services answer. */
+  get calls(): Calls {
+    return this.#gate.calls;
+  }
+
   get connectionCount(): number {
     return this.#connections.size;
   }

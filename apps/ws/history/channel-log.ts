@@ -110,6 +110,20 @@ export class ChannelLog {
     return this.#count.position;
   }
 
+  /** The sequence of the last message that is counted; 0: none. */
+  get lastSeq(): number {
+    return this.#count.tip?.seq ?? 0;
+  }
+
+  /** Where a message of the stream is in the channel; undefined: it is not counted, or not kept here. */
+  positionOf(seq: number): ChannelPosition | undefined {
+    if (!this.following) return undefined;
+    const { epoch } = this.#count;
+    if (this.lastSeq === seq) return this.position;
+    const entry = this.#count.tail.at(seq);
+    return entry && { offset: entry.message.offset, epoch };
+  }
+
   /**
    * Resolves when publications from now on arrive, and those before are counted.
    * It waits for as long as the stream does not answer: the caller has a limit of its own.

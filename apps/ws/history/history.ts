@@ -2,7 +2,8 @@ import { type Bus, BusError, type BusHeaders } from "../../lib/bus.ts";
 import type { Log } from "../../lib/log.ts";
 import { topicSubject } from "../../lib/topic-subject.ts";
 import { pause, within } from "../../lib/within.ts";
-import type { ChannelMessage } from "../channel-message.ts";
+import { ChannelMessage } from "../channel-message.ts";
+import { detailsOf } from "../publication-headers.ts";
 import { decodeAnchor } from "./anchor.ts";
 import { ChannelLog } from "./channel-log.ts";
 import { JetStreamChannel } from "./jetstream-channel.ts";
@@ -48,6 +49,12 @@ const defaultResources: HistoryResources = {
   maxLogs: 100_000,
   maxTailBytes: 67_108_864,
 };
+/**
+ * Before the subject of a channel with history: what is published there reaches its subscribers, without an
+ * offset, and no stream. One subscription for all channels, since it is rare.
+ */
+export const passing = "g.live.";
+
 /** Questions to JetStream at a time, those of them that only verify what is here, and readings. */
 const atATime = { questions: 128, verifying: 16, readings: 8 } as const;
 /** One channel that cannot follow its stream must not keep the others from being verified. */
@@ -101,6 +108,7 @@ export class History {
   /** By subject, which is as good as the channel's name. */
   readonly #logs = new Map<string, OpenLog>();
   readonly #anchorsSubscription: { unsubscribe(): void } | undefined;
+  readonly #passingSubscription: { unsubscribe(): void } | undefined;
   readonly #closing = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
   readonly #verifier: NodeJS.Timeout | undefined;
@@ -120,6 +128,13 @@ export class History {
       const revision = Number(message.header("Nats-Sequence"));
       const writtenMs = Date.parse(message.header("Nats-Time-Stamp") ?? "");
       if (anchor !== undefined) log?.anchorWritten({ ...anchor, revision, writtenMs });
+    });
+    this.#passingSubscription = bus.subscribe(`${passing}>`, (data, message) => {
+      const open = this.#logs.get(message.subject.slice(passing.length));
+      if (open === undefined) return;
+      // A piece of a larger read buffer, that nobody keeps for long.
+      const publication = new ChannelMessage(data, detailsOf(message));
+      for (const listener of open.listeners) this.#hand(publication, listener);
     });
     this.#streams = new Streams(
       options,
@@ -193,8 +208,8 @@ export class History {
   }
 
   /**
-   * Publishes to a channel with history; resolves when it is stored. Tries again with the same id
-   * while there is time, so that a lost answer makes no second publication.
+   * Publishes to a channel with history; resolves when it is stored, with its sequence in the stream. Tries
+   * again with the same id while there is time, so that a lost answer makes no second publication.
    *
    * @throws BusError `unavailable` when it may or may not be stored, `too_large`
    */
@@ -206,7 +221,7 @@ export class History {
       readonly headers?: BusHeaders | undefined;
       readonly withinMs: number;
     },
-  ): Promise<void> {
+  ): Promise<number> {
     const { bus, jetStream } = this.#options;
     const { id, headers, withinMs } = options;
     const subject = topicSubject(channel);
@@ -218,8 +233,7 @@ export class History {
       try {
         if (bus.connected) {
           const attempt = { id, headers, withinMs: Math.max(1, Math.min(leftMs(), attemptMs)) };
-          await jetStream.publish(subject, data, attempt);
-          return;
+          return await jetStream.publish(subject, data, attempt);
         }
       } catch (error) {
         if (error instanceof BusError && error.code === "too_large") throw error;
@@ -239,6 +253,7 @@ export class History {
     clearInterval(this.#verifier);
     this.#streams?.stop();
     this.#anchorsSubscription?.unsubscribe();
+    this.#passingSubscription?.unsubscribe();
     for (const open of [...this.#logs.values()]) {
       clearTimeout(open.linger);
       this.#close(open);

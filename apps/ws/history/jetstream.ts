@@ -40,6 +40,9 @@ export interface StreamConfig {
   readonly maxAgeMs: number;
   /** Of all subjects; absent: no limit. */
   readonly maxMessages?: number;
+  readonly maxBytes?: number;
+  /** For how long it knows the ids of publications; absent: as `duplicateWindowMs` says. */
+  readonly duplicatesMs?: number;
   readonly replicas: number;
   readonly republish: { readonly src: string; readonly dest: string };
 }
@@ -193,6 +196,11 @@ export class JetStream {
     return asNumber(decode(message)["seq"]);
   }
 
+  /** Removes all messages of a subject. */
+  async purge(stream: string, subject: string): Promise<void> {
+    await this.#call(`STREAM.PURGE.${stream}`, { filter: subject });
+  }
+
   async #get(stream: string, which: object): Promise<StoredMessage | undefined> {
     try {
       const answer = await this.#call(`STREAM.MSG.GET.${stream}`, which);
@@ -263,8 +271,9 @@ function streamConfig(config: StreamConfig): object {
     num_replicas: config.replicas,
     max_msgs_per_subject: config.maxPerSubject,
     max_msgs: config.maxMessages ?? -1,
+    max_bytes: config.maxBytes ?? -1,
     max_age: config.maxAgeMs * 1e6,
-    duplicate_window: duplicateWindowMs(config.maxAgeMs) * 1e6,
+    duplicate_window: (config.duplicatesMs ?? duplicateWindowMs(config.maxAgeMs)) * 1e6,
     allow_direct: true,
     // One taken out of the middle would not be missed, and offsets would shift.
     deny_delete: true,

@@ -67,6 +67,11 @@ export class Tail implements Expendable {
     return count === 0 ? [] : this.#entries.slice(-count);
   }
 
+  /** The entry that the stream has at a sequence; undefined: it is not here. */
+  at(seq: number): Entry | undefined {
+    return this.#entries.findLast((entry) => entry.seq === seq);
+  }
+
   /** Somebody is served from it. */
   use(nowMs: number): void {
     this.#usedAt = nowMs;
