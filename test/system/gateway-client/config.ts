@@ -44,6 +44,8 @@ export const guarded = {
     ],
   },
   rpc: { ping: { enabled: true } },
+  http_stream: { enabled: true },
+  sse: { enabled: true },
 };
 
 /** Everybody may do everything; namespaces differ in what they keep. */
@@ -105,8 +107,8 @@ export const table = {
     ],
   },
   rpc: { ...guarded.rpc, without_namespace: { enabled: true } },
-  http_stream: { enabled: true },
-  sse: { enabled: true },
+  http_stream: guarded.http_stream,
+  sse: guarded.sse,
   prometheus: { enabled: true },
   shutdown: { timeout: "2s" },
 };

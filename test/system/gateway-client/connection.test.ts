@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { clientKinds } from "../../support/client-kind.ts";
 import { GatewayPair, inSeconds, token } from "../../support/gateway-pair.ts";
 import { NpmClient } from "../../support/npm-client.ts";
 import { ProtocolClient } from "../../support/protocol-client.ts";
+import { bundledGateway } from "../gateway-recovery/mutants.ts";
 import { guarded } from "./config.ts";
 
 describe("a connection of the npm client", { concurrency: 4 }, () => {
   let pair: GatewayPair;
 
   before(async () => {
-    pair = await GatewayPair.start(guarded);
+    pair = await GatewayPair.start(guarded, bundledGateway());
   });
   after(async () => {
     await pair[Symbol.asyncDispose]();
@@ -51,8 +53,13 @@ describe("a connection of the npm client", { concurrency: 4 }, () => {
     assert.equal((await raw.closing()).code, 3005);
   });
 
-  it("stays while it answers pings, and is closed with 3012 when it does not", async () => {
-    using client = await NpmClient.connect(pair.port(0), { token: await token({ sub: "ann" }) });
+  it("stays while it answers pings, however it speaks, and is closed with 3012 when it does not", async () => {
+    using stack = new DisposableStack();
+    const own = { token: await token({ sub: "ann" }), emulationPort: pair.port(1) };
+    const clients = await Promise.all(
+      Object.values(clientKinds).map((kind) => NpmClient.connect(pair.port(0), { ...own, kind })),
+    );
+    for (const client of clients) stack.use(client);
     const raw = await ProtocolClient.open(pair.port(0));
     raw.pongs = false;
     const text = await token({ sub: "ann" });
@@ -65,9 +72,11 @@ describe("a connection of the npm client", { concurrency: 4 }, () => {
       raw.messages.some((message) => Object.keys(message).length === 0),
       "a ping came",
     );
-    // By now the other one has had pings, too.
+    // By now the others have had pings, too, and the time to answer them has passed.
     await new Promise((resolve) => setTimeout(resolve, 1_500));
-    assert.deepEqual(client.events, ["connecting 0", "connected"]);
+    for (const { kind, events } of clients) {
+      assert.deepEqual(events, ["connecting 0", "connected"], kind.name);
+    }
   });
 
   it("is closed with 3502 when it never connects", async () => {
