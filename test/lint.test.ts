@@ -6,21 +6,30 @@ import { ESLint } from "eslint";
 
 const root = join(import.meta.dirname, "..");
 /** The project's rules as they are set, but only those about imports: they need no types, which take long. */
-const eslint = new ESLint({
-  cwd: root,
-  ruleFilter: ({ ruleId }) =>
+const eslint = only(
+  (ruleId) =>
     ruleId === "no-restricted-imports" ||
     (ruleId.startsWith("import-x/no-") && ruleId !== "import-x/no-cycle"),
-  overrideConfig: { languageOptions: { parserOptions: { projectService: false } } },
-});
+);
+/** It reads all that a file imports, which the others do without. */
+const cycles = only((ruleId) => ruleId === "import-x/no-cycle");
+
+function only(wanted: (ruleId: string) => boolean): ESLint {
+  return new ESLint({
+    cwd: root,
+    ruleFilter: ({ ruleId }) => wanted(ruleId),
+    overrideConfig: { languageOptions: { parserOptions: { projectService: false } } },
+  });
+}
 
 /** A rule's complaints about a line in an existing file of the project. */
 async function complaints(
   file: string,
   line: string,
   rule = "import-x/no-restricted-paths",
+  linter = eslint,
 ): Promise<string[]> {
-  const [result] = await eslint.lintText(`${line}\n`, { filePath: join(root, file) });
+  const [result] = await linter.lintText(`${line}\n`, { filePath: join(root, file) });
   assert.ok(result !== undefined, file);
   return result.messages
     .filter((message) => message.ruleId === rule)
@@ -79,6 +88,16 @@ describe("who may import whom (docs/structure.md)", () => {
       assert.deepEqual(await complaints(from, `import ${JSON.stringify(to)};`), []);
     });
   }
+});
+
+describe("modules that import each other", () => {
+  it("are refused", async () => {
+    // The other imports this one.
+    const line = 'import "./nats-server.ts";';
+    const file = "local/tools/cache-folder.ts";
+    const found = await complaints(file, line, "import-x/no-cycle", cycles);
+    assert.equal(found.length, 1);
+  });
 });
 
 describe("who may import which package (docs/structure.md)", () => {

@@ -14,9 +14,9 @@ import { parseUrn } from "../wire/urn.ts";
 import type { Backend, Props, Resource } from "./backend.ts";
 import { Registry } from "./registry.ts";
 import { isPartlyUnknown } from "./types/checks.ts";
-import { projectNumber } from "./types/checks.ts";
 import { declared } from "./types/declared.ts";
 import { resourceTypes } from "./types/index.ts";
+import { projectNumber } from "./types/numbers.ts";
 import { type Place, Refusal, type ResourceType } from "./types/type.ts";
 import { at, isObject, reveal, same } from "./values.ts";
 

@@ -2,7 +2,7 @@
 import type { Props, Resource } from "../backend.ts";
 import type { Registry } from "../registry.ts";
 import { isUnknown, lastSegment, listAt, numberAt, objectAt, textAt } from "../values.ts";
-import { numberFrom } from "./names.ts";
+import { projectNumber } from "./numbers.ts";
 import { knownRole } from "./roles.ts";
 import { Refusal, type Place, type Report } from "./type.ts";
 
@@ -171,11 +171,6 @@ export function grantMustResolve(resource: Resource, live: Registry, place: Plac
     ({ outputs }) => textAt(outputs, "name") === pool,
   );
   if (found === undefined) throw new Refusal(`member: identity pool ${pool} does not exist`);
-}
-
-/** A stable project number: the cloud gives each project one, which no local run can know. */
-export function projectNumber(project: string): string {
-  return numberFrom(project).slice(-12);
 }
 
 /** Everything of these types that refers to the resource under one of these paths. */

@@ -13,7 +13,8 @@ import {
   refuseInUse,
   regionOf,
 } from "./checks.ts";
-import { numberFrom, selfLink } from "./names.ts";
+import { selfLink } from "./names.ts";
+import { numberFrom } from "./numbers.ts";
 import { interfacesMustExist } from "./ranges.ts";
 import { Refusal, type Place, type Report, type Types } from "./type.ts";
 

@@ -14,7 +14,7 @@ import {
   regionOf,
 } from "./checks.ts";
 import { grantOn } from "./iam.ts";
-import { numberFrom } from "./names.ts";
+import { numberFrom } from "./numbers.ts";
 import { subnetworkToken } from "./ranges.ts";
 import type { Place, Report, Types } from "./type.ts";
 

@@ -10,10 +10,9 @@ import {
   matches,
   mustExist,
   name,
-  projectNumber,
   projectOf,
 } from "./checks.ts";
-import { numberFrom } from "./names.ts";
+import { numberFrom, projectNumber } from "./numbers.ts";
 import type { Place, Report, Types } from "./type.ts";
 
 const account = "gcp:serviceaccount/account:Account";

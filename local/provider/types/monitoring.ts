@@ -3,7 +3,7 @@ import type { Props, Resource } from "../backend.ts";
 import type { Registry } from "../registry.ts";
 import { at, isUnknown, listAt, objectAt, textAt } from "../values.ts";
 import { matches, name, oneOf, projectOf } from "./checks.ts";
-import { numberFrom } from "./names.ts";
+import { numberFrom } from "./numbers.ts";
 import { Refusal, type Report, type ResourceType, type Types } from "./type.ts";
 
 const metric = "gcp:logging/metric:Metric";

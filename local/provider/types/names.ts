@@ -20,10 +20,3 @@ export function regional(kind: string): (inputs: Props, place: Place) => string 
 export function computed(_inputs: Props, _place: Place, id: string): Props {
   return { selfLink: selfLink(id), creationTimestamp: "2026-01-01T00:00:00.000-00:00" };
 }
-
-/** A stable number for an id: the cloud gives each thing one. */
-export function numberFrom(id: string): string {
-  let value = 7n;
-  for (const char of id) value = (value * 31n + BigInt(char.codePointAt(0) ?? 0)) % 10n ** 18n;
-  return String(value + 10n ** 18n);
-}

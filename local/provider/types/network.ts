@@ -11,7 +11,8 @@ import {
   refuseInUse,
   regionOf,
 } from "./checks.ts";
-import { computed, global, numberFrom, regional, selfLink } from "./names.ts";
+import { computed, global, regional, selfLink } from "./names.ts";
+import { numberFrom } from "./numbers.ts";
 import {
   connectorToken,
   networkMustExist,

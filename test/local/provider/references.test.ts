@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 import type { Backend, Resource } from "../../../local/provider/backend.ts";
 import { createProvider } from "../../../local/provider/provider.ts";
-import { projectNumber } from "../../../local/provider/types/checks.ts";
+import { projectNumber } from "../../../local/provider/types/numbers.ts";
 
 const place = { project: "p", region: "us-central1", defaultHostname: "localhost:8080" };
 
