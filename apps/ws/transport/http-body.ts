@@ -8,6 +8,9 @@ export interface BodyLimits {
   readonly withinMs: number;
 }
 
+/** Memory that a request takes beside its body, roughly. */
+export const bytesPerRequest = 1_024;
+
 /** Reads small bodies of any type as they are, and bounds what all of them together take. */
 export class Bodies {
   readonly #limits: BodyLimits;
@@ -17,7 +20,7 @@ export class Bodies {
     this.#limits = limits;
   }
 
-  /** What is kept of all bodies at the moment. */
+  /** What is kept of all bodies, and for them, at the moment. */
   get totalBytes(): number {
     return this.#totalBytes;
   }
@@ -37,19 +40,23 @@ export class Bodies {
       throw new HttpError(415, "unsupported_media_type", "the body must not be compressed");
     }
     const chunks: Buffer[] = [];
-    let bytes = 0;
+    let reserved = 0;
+    const reserve = (bytes: number): void => {
+      if (reserved + bytes > bytesPerRequest + maxBytes) throw tooLarge(maxBytes);
+      if (this.#totalBytes + bytes > this.#limits.maxTotalBytes) throw crowded();
+      reserved += bytes;
+      this.#totalBytes += bytes;
+    };
     try {
       await this.#read(request, (chunk) => {
-        if (bytes + chunk.length > maxBytes) throw tooLarge(maxBytes);
-        if (this.#totalBytes + chunk.length > this.#limits.maxTotalBytes) throw crowded();
-        bytes += chunk.length;
-        this.#totalBytes += chunk.length;
+        if (reserved === 0) reserve(bytesPerRequest);
+        reserve(chunk.length);
         chunks.push(chunk);
       });
       const [first] = chunks;
       return await work(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks));
     } finally {
-      this.#totalBytes -= bytes;
+      this.#totalBytes -= reserved;
     }
   }
 

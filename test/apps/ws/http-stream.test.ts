@@ -37,8 +37,8 @@ describe("clients without websockets", { concurrency: 4 }, () => {
     });
   });
   after(async () => {
-    assert.ok(!running.lines.some((line) => line.includes("bug")), running.lines.join(""));
     await running[Symbol.asyncDispose]();
+    assert.ok(!running.lines.some((line) => line.includes("bug")), running.lines.join(""));
   });
 
   for (const transport of ["http_stream", "sse"] as const) {
