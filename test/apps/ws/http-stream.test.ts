@@ -294,7 +294,7 @@ describe("limits of clients without websockets", { concurrency: 4 }, () => {
   it("bound what is read of bodies together, also of those that never come whole", async () => {
     await using running = await startGateway({
       gateway: { client: insecure, ...transports },
-      limits: { maxTotalBodyBytes: 100_000, bodyMs: 500 },
+      limits: { maxTotalBodyBytes: 105_000, bodyMs: 3_000 },
     });
     using client = await StreamClient.connect(running.port);
     const raws = await Promise.all(
