@@ -3,15 +3,18 @@ import { randomBytes } from "node:crypto";
 import type { Stage, Steps } from "./stage.ts";
 import { until } from "./until.ts";
 
-/** What is answered with an error or a close code. */
+/** What is answered with an error or a close code, if it is. */
 export const refusalSteps = (stage: Stage): Steps => ({
   rpc: async () => {
     try {
-      await stage.ada.peer.client.rpc("ping", {});
-      return "answered";
+      const answer: object = await stage.ada.peer.client.rpc("sum", { a: 1, b: 2 });
+      deepEqual(answer, { data: { res: 3 } });
+      return "the service add answers 3";
     } catch (error) {
-      equal(codeOf(error), 108);
-      return "108, not available: rpc.ping is off";
+      const code = codeOf(error);
+      if (code === 108) return "108, not available: no methods are enabled";
+      equal(code, 104);
+      return "104, method not found: no service answers sum";
     }
   },
   "publish to an unknown namespace": async () => {
