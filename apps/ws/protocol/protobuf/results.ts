@@ -26,6 +26,7 @@ import {
   list,
   message,
   text,
+  textInMap,
   uint,
   type Write,
 } from "./writing.ts";
@@ -44,7 +45,7 @@ const clientInfo = message(
 const tags: Write<Tags> = (writer, number, value) => {
   tagEntries(writer, number, Object.entries(value));
 };
-const tagEntries = byName(text);
+const tagEntries = byName(textInMap);
 
 export const publication = fields<Publication>({
   data: [4, bytes],

@@ -50,7 +50,12 @@ function field<U, Name extends NamesOf<U>>(
 }
 
 export const text: Write<string> = (writer, number, value) => {
-  if (value !== "") writer.tag(number, WireType.LengthDelimited).string(value);
+  if (value !== "") textInMap(writer, number, value);
+};
+
+/** In entries of maps, what is empty is written, too. */
+export const textInMap: Write<string> = (writer, number, value) => {
+  writer.tag(number, WireType.LengthDelimited).string(value);
 };
 
 export const bytes: Write<Uint8Array> = (writer, number, value) => {
@@ -89,7 +94,7 @@ export function list<T>(write: Write<T>): Write<readonly T[]> {
 
 export function byName<T>(write: Write<T>): Write<Iterable<readonly [string, T]>> {
   const entry = message<readonly [string, T]>((writer, [name, value]) => {
-    text(writer, 1, name);
+    textInMap(writer, 1, name);
     write(writer, 2, value);
   });
   return (writer, number, values) => {

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import type { Codec } from "../../../../apps/ws/protocol/codec.ts";
 import type { Input } from "../../../../apps/ws/protocol/effects.ts";
 import { jsonCodec } from "../../../../apps/ws/protocol/json/codec.ts";
+import type { Method, Push, Reply } from "../../../../apps/ws/protocol/messages.ts";
 import { protobufCodec } from "../../../../apps/ws/protocol/protobuf/codec.ts";
 import { delimited } from "../../../support/protobuf-fuzz.ts";
 import { normal, referenceCodec, toReference } from "../../../support/reference-codec.ts";
@@ -20,6 +21,36 @@ function comparable(inputs: readonly Input[]): unknown[] {
 function decoded(codec: Codec, bytes: Uint8Array): unknown[] {
   return comparable(codec.decode(bytes));
 }
+
+/** Names that a union's types have, each of them in one. */
+type NamesOf<Union> = Union extends unknown ? keyof Union : never;
+
+describe("the vectors", () => {
+  it("hold every kind of message", () => {
+    const methods: Readonly<Record<Method, true>> = {
+      ...{ connect: true, subscribe: true, unsubscribe: true, publish: true, presence: true },
+      ...{ presence_stats: true, history: true, rpc: true, send: true, refresh: true },
+      ...{ sub_refresh: true, ping: true },
+    };
+    const sent = commandVectors.map(({ command }) => command?.method);
+    assert.deepEqual(new Set(sent), new Set([...Object.keys(methods), undefined]));
+    const replies: Readonly<Record<NamesOf<Reply>, true>> = {
+      ...{ id: true, error: true, connect: true, subscribe: true, unsubscribe: true },
+      ...{ publish: true, presence: true, presence_stats: true, history: true, rpc: true },
+      ...{ refresh: true, sub_refresh: true },
+    };
+    const pushes: Readonly<Record<NamesOf<Push>, true>> = {
+      ...{ channel: true, join: true, leave: true, unsubscribe: true, subscribe: true },
+      ...{ message: true, refresh: true, disconnect: true },
+    };
+    const parsed = replyVectors.map(({ json }) => JSON.parse(json) as { readonly push?: object });
+    const names = (objects: readonly object[]): Set<string> =>
+      new Set(objects.flatMap(Object.keys));
+    assert.deepEqual(names(parsed), new Set([...Object.keys(replies), "push"]));
+    const inPushes = names(parsed.flatMap(({ push }) => push ?? []));
+    assert.deepEqual(inPushes, new Set([...Object.keys(pushes), "pub"]));
+  });
+});
 
 describe("what clients send", () => {
   for (const { what, json, protobuf, command } of commandVectors) {
