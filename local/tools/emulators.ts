@@ -4,11 +4,13 @@
  * own that outlive a kill.
  */
 import { execFile } from "node:child_process";
-import { existsSync, realpathSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, realpathSync, statSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
 import { platform } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { cacheFolder } from "./cache-folder.ts";
 
 const run = promisify(execFile);
 
@@ -82,6 +84,8 @@ export interface EmulatorCommand {
 export interface Emulators {
   /** How one is started on a port of 127.0.0.1. It serves once `GET /` answers 200. */
   command(name: EmulatorName, place: EmulatorPlace): Promise<EmulatorCommand>;
+  /** Where its loaded classes are kept for later starts, once `npm run provision` has written them. */
+  archive(name: EmulatorName): string;
 }
 
 /**
@@ -112,13 +116,28 @@ export async function findEmulators(
   }
   const java = await javaFile(env);
   if ("missing" in java) return java;
+  const jarFile = (name: EmulatorName): string => {
+    const jar = jars.get(name);
+    if (jar === undefined) throw new Error(`the ${name} emulator was not asked for`);
+    return jar;
+  };
+  // Java refuses an archive of another Java or another jar, with a line that nobody needs.
+  const archive = (name: EmulatorName): string => {
+    const jar = jarFile(name);
+    const { size, mtimeMs } = statSync(jar);
+    const of = JSON.stringify([java.file, java.version, javaFlags, jar, size, mtimeMs]);
+    const digest = createHash("sha256").update(of).digest("hex").slice(0, 16);
+    return join(cacheFolder(env), "emulators", `${name}-${digest}.jsa`);
+  };
   return {
+    archive,
     command: async (name, place) => {
-      const jar = jars.get(name);
-      if (jar === undefined) throw new Error(`the ${name} emulator was not asked for`);
+      const jar = jarFile(name);
       // All that its action "create" would make, without a second start of Java.
       if (name === "datastore") await mkdir(join(place.folder, "WEB-INF"), { recursive: true });
-      return { file: java.file, args: [...javaFlags, ...kinds[name].args(jar, place)] };
+      const classes = archive(name);
+      const shared = existsSync(classes) ? [`-XX:SharedArchiveFile=${classes}`] : [];
+      return { file: java.file, args: [...javaFlags, ...shared, ...kinds[name].args(jar, place)] };
     },
   };
 }
@@ -157,7 +176,7 @@ async function jarOf(sdk: string, name: EmulatorName): Promise<string | undefine
 
 async function javaFile(
   env: NodeJS.ProcessEnv,
-): Promise<{ readonly file: string } | { readonly missing: string }> {
+): Promise<{ readonly file: string; readonly version: string } | { readonly missing: string }> {
   const home = env["JAVA_HOME"];
   const file =
     home === undefined || home === ""
@@ -169,7 +188,7 @@ async function javaFile(
     // macOS has a `java` on every machine that only says that there is none.
     const { stderr } = await run(file, ["-XX:TieredStopAtLevel=1", "-version"], { env });
     const version = /version "(?:1\.)?(\d+)/.exec(stderr)?.[1];
-    if (Number(version) >= oldestJava) return { file };
+    if (Number(version) >= oldestJava) return { file, version: stderr };
     return { missing: `${file} is Java ${version ?? "of an unknown version"}: ${how}` };
   } catch {
     return { missing: `${file} does not run: ${how}` };

@@ -72,6 +72,26 @@ describe("findEmulators", () => {
     ]);
   });
 
+  it("starts an emulator with the archive of its classes where there is one of this Java and jar", async () => {
+    await withSdk("datastore", "pubsub");
+    await java(path, java17);
+    const env = { XDG_CACHE_HOME: join(home, "cache") };
+    const place = { port: 21_000, folder: join(home, "data") };
+    const sharing = async (emulators: Emulators): Promise<string[]> =>
+      (await emulators.command("datastore", place)).args.filter((arg) => arg.includes("Shared"));
+    const before = await found(env);
+    assert.deepEqual(await sharing(before), []);
+    const archive = await file(before.archive("datastore"));
+    assert.ok(archive.startsWith(join(home, "cache")), archive);
+    assert.deepEqual(await sharing(before), [`-XX:SharedArchiveFile=${archive}`]);
+    assert.notEqual(before.archive("pubsub"), archive);
+    await java(path, 'openjdk version "21.0.1" 2025-04-15');
+    assert.deepEqual(await sharing(await found(env)), []);
+    await java(path, java17);
+    await file(join(sdk, jars.datastore), "another");
+    assert.deepEqual(await sharing(await found(env)), []);
+  });
+
   it("goes by CLOUDSDK_ROOT_DIR and JAVA_HOME before PATH", async () => {
     await withSdk();
     await java(path, 'java version "1.8.0_402"');
