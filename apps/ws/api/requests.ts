@@ -144,7 +144,7 @@ const expireAt = z
   .default(0)
   .transform((seconds) => (seconds === 0 ? undefined : seconds));
 const position = object({ offset: offset.prefault(0), epoch: text.default("") });
-const json = z.unknown();
+const json = z.unknown().optional();
 const base64 = text.regex(/^[A-Za-z0-9+/]*={0,2}$/, { error: "base64" }).optional();
 const channel = text.default("");
 const method = name.min(1, { error: "the name of a method" });
@@ -267,7 +267,7 @@ export function decodeCall(
   }
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function parse(
   body: Uint8Array,
