@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { Browser, browserMissing } from "../support/browser.ts";
+import { clientKinds } from "../support/client-kind.ts";
 import { eventually } from "../support/eventually.ts";
+import { NpmClient } from "../support/npm-client.ts";
 import { RealtimeScript } from "../support/realtime-script.ts";
 import { System } from "./system.ts";
 
@@ -20,6 +22,19 @@ describe("the npm client under npm start", () => {
     await using script = new RealtimeScript(["--url", url, "--demo"]);
     assert.equal(await script.exitCode(), 0, script.output);
     assert.match(script.output, /^ok {4}server-side subscription: .*recovered$/m);
+  });
+
+  it("comes through the front door by every transport, in every encoding", async () => {
+    const channel = "chat:transports";
+    for (const [index, kind] of Object.values(clientKinds).entries()) {
+      using client = await NpmClient.connect(system.port, { kind });
+      const subscription = await client.subscribe(channel);
+      await client.publish(channel, kind.name);
+      assert.deepEqual(await subscription.received(1), [kind.name]);
+      const { publications } = await client.history(channel, { limit: 100 });
+      assert.equal(publications.length, index + 1);
+      assert.deepEqual(client.connection, ["connecting 0", "connected"]);
+    }
   });
 
   describe("on the page", { skip: browserMissing() ?? false }, () => {
