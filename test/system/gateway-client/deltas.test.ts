@@ -182,23 +182,28 @@ describe("deltas", { concurrency: true }, () => {
   it("are not for those who have not asked, for histories, and for where they are not allowed", async () => {
     const [channel, none] = [pair.channel("docs"), pair.channel("none")];
     const client = await ProtocolClient.connect(pair.port(0));
+    const asking = await ProtocolClient.connect(pair.port(0));
+    assert.equal((await subscribe(asking, { channel })).delta, true);
     assert.equal((await subscribe(client, { channel, delta: "" })).delta, undefined);
     assert.equal((await subscribe(client, { channel: none })).delta, undefined);
     for (const n of [1, 2]) {
       publish(channel, text(n));
       publish(none, text(n));
     }
-    const { history } = (await (async () => {
-      const pubs = await pushed(client, 4);
-      const ordered = pubs.map(({ data, delta }) => [JSON.stringify(data), delta]).toSorted();
-      const [one, two] = [1, 2].map((n) => [text(n), undefined]);
-      assert.deepEqual(ordered, [one, one, two, two]);
-      return client.command({ history: { channel, limit: -1 } });
-    })()) as unknown as { history: { publications: Pub[] } };
-    assert.deepEqual(history.publications, [
+    const ofEach = (await pushed(client, 4)).map(({ data, delta }) => [
+      JSON.stringify(data),
+      delta,
+    ]);
+    const [one, two] = [1, 2].map((n) => [text(n), undefined]);
+    assert.deepEqual(ofEach.toSorted(), [one, one, two, two]);
+    const reply = await client.command({ history: { channel, limit: -1 } });
+    const { publications } = reply["history"] as { publications: Pub[] };
+    assert.deepEqual(publications, [
       { data: document(1), offset: 1 },
       { data: document(2), offset: 2 },
     ]);
+    assert.deepEqual(read(await pushed(asking, 2)).deltas, [false, true]);
+    asking.websocket.close();
     client.websocket.close();
   });
 
