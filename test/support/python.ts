@@ -24,7 +24,7 @@ export type PythonClient =
  */
 export async function pythonClient(): Promise<PythonClient> {
   const base = await findPython();
-  if (base === undefined) return missing("there is no Python 3.10 or later with venv and pip");
+  if (base === undefined) return missing("there is no Python 3.10 or later with venv and pip 22.3 or later");
   const pins = await readFile(requirements);
   const key = createHash("sha256").update(pins).update(base.version).digest("hex").slice(0, 16);
   const folder = join(cacheFolder(), "python", key);
@@ -34,9 +34,11 @@ export async function pythonClient(): Promise<PythonClient> {
   const draft = `${folder}.${process.pid}`;
   try {
     await mkdir(join(cacheFolder(), "python"), { recursive: true });
-    await run(base.command, ["-m", "venv", draft]);
-    await run(join(draft, "bin/python"), [
-      ...["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"],
+    await run(base.command, ["-m", "venv", "--without-pip", draft]);
+    // The pip that is there installs into it: another pip would take more time than all the rest.
+    await run(base.command, [
+      ...["-m", "pip", "--python", join(draft, "bin/python"), "install", "--no-input"],
+      ...["--quiet", "--disable-pip-version-check"],
       ...["--retries", "1", "--timeout", "20", "--only-binary", ":all:", "--require-hashes"],
       ...["--requirement", requirements],
     ]);
@@ -58,14 +60,16 @@ function missing(obstacle: string): PythonClient {
   return { obstacle };
 }
 
-const probe = "import sys, venv, ensurepip; print(*sys.version_info[:2], sys.prefix)";
+const probe = "import sys, venv, pip; print(*sys.version_info[:2], pip.__version__, sys.prefix)";
 
 async function findPython(): Promise<{ command: string; version: string } | undefined> {
   for (const command of ["python3", "python"]) {
     try {
-      const { stdout } = await run(command, ["-c", probe]);
-      const [major, minor] = stdout.split(" ").map(Number);
-      if (major === 3 && minor !== undefined && minor >= 10) return { command, version: stdout };
+      const { stdout: version } = await run(command, ["-c", probe]);
+      const [major, minor, pip = ""] = version.split(" ");
+      if (major !== "3" || Number(minor) < 10) continue;
+      // Since then pip installs into environments other than its own.
+      if (pip.localeCompare("22.3", "en", { numeric: true }) >= 0) return { command, version };
     } catch {
       // The next one may do.
     }
