@@ -24,7 +24,8 @@ export type PythonClient =
  */
 export async function pythonClient(): Promise<PythonClient> {
   const base = await findPython();
-  if (base === undefined) return missing("there is no Python 3.10 or later with venv and pip 22.3 or later");
+  if (base === undefined)
+    return missing("there is no Python 3.10 or later with venv and pip 22.3 or later");
   const pins = await readFile(requirements);
   const key = createHash("sha256").update(pins).update(base.version).digest("hex").slice(0, 16);
   const folder = join(cacheFolder(), "python", key);
