@@ -64,16 +64,21 @@ export class ChannelMessage {
     return this.#tags;
   }
 
-  /** Makes it fit to be kept for long; what it takes, in bytes. */
+  /** Makes it fit to be kept until the next one comes; what it takes, in bytes. */
   keep(): number {
     if (!this.#isOwner) {
       // Otherwise the buffer that NATS has read would stay with it.
       const copy = Buffer.from(this.#data);
-      if (this.deltas?.jsonPayload === this.#data) this.deltas.jsonPayload = copy;
+      const { jsonPayload } = this.deltas ?? {};
+      // Nobody else gets it any more: what was made for those who did is of no more use.
+      this.json = undefined;
+      this.protobuf = undefined;
+      this.deltas = jsonPayload && { jsonPayload: jsonPayload === this.#data ? copy : jsonPayload };
       this.#data = copy;
       this.#isOwner = true;
     }
-    return this.size + overheadBytes;
+    // In a history, it has been made for both kinds of clients, perhaps.
+    return 3 * this.size + overheadBytes;
   }
 }
 

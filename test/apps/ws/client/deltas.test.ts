@@ -243,6 +243,11 @@ describe("publications for subscribers with deltas", () => {
       const encode = always.encoderFor(codec, "channel");
       const whole = encode(message, undefined);
       assert.ok(message.keep() > 100);
+      // What subscribers got would take as much again.
+      assert.deepEqual(
+        [message.json, message.protobuf, message.deltas?.jsonFull],
+        [undefined, undefined, undefined],
+      );
       // NATS's client may write over what it has read.
       buffer.fill("?");
       const subscriber = new Subscriber(codec);
