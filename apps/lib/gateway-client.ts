@@ -248,10 +248,10 @@ export class GatewayClient {
   }
 
   async #attempt<T>(method: string, request: object): Promise<T> {
-    const key = await this.#key();
     let status: number;
     let answer: unknown;
     try {
+      const key = await this.#key();
       const response = await fetch(`${this.#url}/${method}`, {
         method: "POST",
         headers: { "content-type": "application/json", "x-api-key": key },
@@ -262,7 +262,8 @@ export class GatewayClient {
       status = response.status;
       answer = await response.json();
     } catch (cause) {
-      throw new GatewayError(100, "the gateway did not answer", { cause });
+      const reason = cause instanceof Error ? `: ${cause.message}` : "";
+      throw new GatewayError(100, `the gateway did not answer${reason}`, { cause });
     }
     const { result, error } = (typeof answer === "object" ? (answer ?? {}) : {}) as {
       result?: T;

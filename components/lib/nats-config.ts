@@ -26,13 +26,14 @@ export const calculatorSubjects: readonly string[] = ["rpc.sum", "rpc.concat"];
  * leaves them, `a.` their positions, `g.` what gateways ask each other, `rpc.` what clients ask services.
  * `r.` is what JetStream makes of what it has stored; nobody else may say that.
  *
- * Of JetStream's API it is what makes a stream, changes its limits and reads it by direct get: no consumer,
- * no purge, no delete. A wildcard stands for a whole token, so the streams cannot be told apart by name.
+ * Of JetStream's API it is what makes a stream, changes its limits, reads it by direct get and, for the
+ * server API's `history_remove`, purges it, which whoever may change limits can do anyway: no consumer, no
+ * delete. A wildcard stands for a whole token, so the streams cannot be told apart by name.
  */
 export const gatewaySubjects: { readonly [may in "publish" | "subscribe"]: readonly string[] } = {
   publish: [
     ...["t.>", "n.>", "j.>", "a.>", "g.>", "rpc.>", "_INBOX_ws.>"],
-    ...["CREATE", "UPDATE", "INFO", "MSG.GET"].map((call) => `$JS.API.STREAM.${call}.*`),
+    ...["CREATE", "UPDATE", "INFO", "MSG.GET", "PURGE"].map((call) => `$JS.API.STREAM.${call}.*`),
     "$JS.API.DIRECT.GET.>",
     "$JS.API.INFO",
   ],

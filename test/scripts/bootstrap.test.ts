@@ -110,9 +110,11 @@ async function assertFounded(): Promise<void> {
     const seed = world.secrets.get(`nats-seed-${service}`)?.at(-1) ?? "";
     assert.equal(fromSeed(new TextEncoder().encode(seed)).getPublicKey(), key);
   }
-  const token = world.secrets.get("ws-token-hmac") ?? [];
-  assert.equal(token.length, 1);
-  assert.equal(Buffer.from(token[0] ?? "", "base64").length, 48);
+  for (const id of ["ws-token-hmac", "ws-api-key"]) {
+    const versions = world.secrets.get(id) ?? [];
+    assert.equal(versions.length, 1, id);
+    assert.equal(Buffer.from(versions[0] ?? "", "base64").length, 48);
+  }
 }
 
 const fromNothing = [
@@ -124,6 +126,7 @@ const fromNothing = [
   `pulumi plugin install resource gcp ${gcp.pulumi.version}`,
   "pulumi up --refresh --yes --non-interactive --stack dev --policy-pack policies --target **ProjectServices** --target **AppEngineApplication** --target **:NatsServer::* --target **:NatsServer$gcp:secretmanager/secret:Secret::* --target **ServiceSecrets**",
   "npm run --silent nats-keys -- --stack dev",
+  "gcloud secrets versions add ws-api-key --data-file=- --project=my-project-dev",
   "gcloud secrets versions add ws-token-hmac --data-file=- --project=my-project-dev",
   "npm run --silent deploy -- --stack dev",
 ];
@@ -296,7 +299,7 @@ describe("npm run bootstrap", () => {
     world.changes.length = 0;
     const { code, text } = await run();
     assert.equal(code, 0, text);
-    assert.deepEqual(world.changes, [fromNothing[7], fromNothing[9]]);
+    assert.deepEqual(world.changes, [fromNothing[7], fromNothing[10]]);
     await assertFounded();
   });
 
@@ -309,7 +312,7 @@ describe("npm run bootstrap", () => {
     });
     world.changes.length = 0;
     assert.equal((await run()).code, 0);
-    assert.deepEqual(world.changes, [fromNothing[9]]);
+    assert.deepEqual(world.changes, [fromNothing[10]]);
   });
 
   it("stops at what has to be decided on the way", async () => {
@@ -340,7 +343,7 @@ describe("npm run bootstrap", () => {
       },
     };
     assert.equal((await run({ cli })).code, 0);
-    assert.deepEqual(world.changes, [fromNothing[8]]);
+    assert.deepEqual(world.changes, [fromNothing[9]]);
   });
 
   it("stops when every command says that it succeeded, and it is not so", async () => {
@@ -599,7 +602,7 @@ describe("npm run bootstrap", () => {
         assert.equal(code, 0, text);
         await assertFounded();
         const secrets = [...world.secrets.values()].flat();
-        assert.equal(secrets.length, 4);
+        assert.equal(secrets.length, 5);
         for (const secret of [...secrets, "ya29.a-token"]) {
           assert(!text.includes(secret), "shown");
           for (const { argv, env } of tools.calls) {

@@ -390,7 +390,7 @@ describe("the subjects of the gateway", () => {
     republish: { src: ">", dest: "r.>" },
   }));
 
-  it("let it make its streams, change them, and read what they hold", async () => {
+  it("let it make its streams, change them, read what they hold and empty them", async () => {
     const heard: string[] = [];
     for (const subject of ["r.>", "j.>", "g.>", "t.>", "n.>"]) {
       ws.subscribe(subject, { callback: (_, message) => heard.push(message.subject) });
@@ -425,13 +425,23 @@ describe("the subjects of the gateway", () => {
       "r.n.$chat.room",
     ]);
     assert.equal((await ask("$JS.API.INFO", {}))["error"], undefined);
+    const once = {
+      name: "once",
+      subjects: ["g.once.>", "g.key.*"],
+      republish: { src: "g.once.*.>", dest: "{{wildcard(1)}}.>" },
+    };
+    assert.equal((await ask("$JS.API.STREAM.CREATE.once", once))["error"], undefined);
+    await ask("g.once.n.plain.room", { text: "once" });
+    await eventually("it is handed on", () => heard.includes("n.plain.room"));
+    const purged = { filter: "n.$chat.room" };
+    assert.equal((await ask("$JS.API.STREAM.PURGE.history-chat", purged))["purged"], 1);
     assert.deepEqual(refused, []);
   });
 
-  it("let it neither forge what is stored nor take anything away", async () => {
+  it("let it neither forge what is stored nor take a stream or a message away", async () => {
     for (const subject of [
       ...["r.t.add", "m.changes", "_INBOX.x", "$SYS.REQ.SERVER.PING", "$JS.ACK.x", "x"],
-      ...["DELETE", "PURGE", "MSG.DELETE", "SNAPSHOT", "RESTORE"].map(
+      ...["DELETE", "MSG.DELETE", "SNAPSHOT", "RESTORE"].map(
         (call) => `$JS.API.STREAM.${call}.history`,
       ),
       ...["$JS.API.CONSUMER.CREATE.history", "$JS.API.CONSUMER.DURABLE.CREATE.history.x"],
