@@ -51,24 +51,22 @@ export class Deltas {
     const memo = (message.deltas ??= {});
     const known = memo[codec.name];
     if (known?.before === before.id) return known.encoded;
-    let encoded = full(codec, message);
-    const delta = this.#delta(codec, message, before);
-    if (delta !== undefined) {
-      const short = codec.publication({ ...detailsFor(message), data: delta, delta: "delta" });
-      if (bytesOf(short) < bytesOf(encoded)) encoded = short;
-    }
-    memo[codec.name] = { before: before.id, encoded };
-    return encoded;
-  }
-
-  /** undefined: it could not be shorter. */
-  #delta(codec: Codec, message: ChannelMessage, before: ChannelMessage): Payload | undefined {
-    const [from, to] = [payloadOf(codec, before), payloadOf(codec, message)];
-    const delta = makeDelta(from, to, {
+    const payload = payloadOf(codec, message);
+    const delta = makeDelta(payloadOf(codec, before), payload, {
       text: codec.name === "json",
       search: (source, target) => this.#searcher.search(source, target),
     });
-    return delta.length < to.length ? delta : undefined;
+    let encoded: Encoded | undefined;
+    if (delta.length < payload.length) {
+      encoded = codec.publication({ ...detailsFor(message), data: delta, delta: "delta" });
+    }
+    // Whole, it takes as much as its payload, and more: mostly it need not be made.
+    if (encoded === undefined || bytesOf(encoded) >= payload.length) {
+      const whole = full(codec, message);
+      if (encoded === undefined || bytesOf(encoded) >= bytesOf(whole)) encoded = whole;
+    }
+    memo[codec.name] = { before: before.id, encoded };
+    return encoded;
   }
 }
 

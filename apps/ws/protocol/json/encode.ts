@@ -91,14 +91,18 @@ export function encodeClientInfo({ user, client, conn_info, chan_info }: ClientI
 
 /** Any payload as JSON text without raw newlines: JSON as it is, all else as a JSON string. */
 export function publicationData(payload: Payload): string {
-  const text = textOf(payload);
+  return jsonOf(textOf(payload));
+}
+
+function jsonOf(text: string): string {
   return isJson(text) && !isTooDeep(text) ? withoutNewlines(text) : JSON.stringify(text);
 }
 
 /** The same as UTF-8; most payloads are it already. */
 export function publicationPayload(payload: Payload): Payload {
-  const text = publicationData(payload);
-  return isUtf8(payload) && text === textOf(payload) ? payload : Buffer.from(text);
+  const text = textOf(payload);
+  const json = jsonOf(text);
+  return json === text && isUtf8(payload) ? payload : Buffer.from(json);
 }
 
 /** Absent when it is empty. */
