@@ -13,9 +13,11 @@ import { repository, temporaryCheckout } from "../support/checkout.ts";
 import { eventually } from "../support/eventually.ts";
 import { hmacKey } from "../support/gateway-pair.ts";
 import { JetStreamServer, startGatewayProcess } from "../support/gateway-process.ts";
+import { goProgram } from "../support/go.ts";
 import { NpmClient } from "../support/npm-client.ts";
 import { freePort } from "../support/ports.ts";
 import { ServiceProcess } from "../support/process.ts";
+import { pythonClient } from "../support/python.ts";
 
 const guide = readFileSync(join(repository, "docs/realtime.md"), "utf8");
 const options = readFileSync(join(repository, "docs/realtime-options.md"), "utf8");
@@ -33,6 +35,12 @@ function sectionsOf(text: string): Map<string, string> {
   return new Map(
     parts.map((part) => [part.slice(0, part.indexOf("\n")), part.slice(part.indexOf("\n"))]),
   );
+}
+
+/** The program of another language: the block whose first line is a comment with its name. */
+function programOf(text: string, language: string): string {
+  const block = new RegExp(`^\`\`\`${language}\n((?:#|//) client\\.\\w+\n.*?)^\`\`\`$`, "ms");
+  return block.exec(text)?.[1] ?? assert.fail(`there is no program in ${language}`);
 }
 
 /**
@@ -67,6 +75,20 @@ function textOf(name: string, value: unknown): string {
   const isDuration = /_(interval|timeout|delay|ttl|age|lag)$|^timeout$/.test(name);
   if (isDuration && typeof value === "number") return durationText(value);
   return typeof value === "string" && value !== "" ? value : JSON.stringify(value);
+}
+
+/** What programs of all languages print. */
+function assertLines(output: string): void {
+  for (const line of [
+    /^connecting: 0 connect called$/m,
+    /^connected as [0-9a-f-]{36}$/m,
+    /^subscribed, recovered: false$/im,
+    /^1: .*hello/m,
+    /^1 of 1 publications$/m,
+    /hello, ada/,
+  ]) {
+    assert.match(output, line);
+  }
 }
 
 describe("docs/realtime-options.md", () => {
@@ -154,6 +176,7 @@ describe("the programs of docs/realtime.md, with a gateway", () => {
         ],
       },
       http_stream: { enabled: true },
+      rpc: { without_namespace: { enabled: true } },
       prometheus: { enabled: true },
     });
     await gateway.ready();
@@ -165,22 +188,26 @@ describe("the programs of docs/realtime.md, with a gateway", () => {
     await jetStream[Symbol.asyncDispose]();
   });
 
-  it("are four", () => {
-    assert.deepEqual(
-      [...programs.keys()],
-      ["client.js", "token-server.js", "publisher.js", "fallback.js"],
-    );
+  it("are six", () => {
+    assert.deepEqual([...programs.keys()].sort(), [
+      ...["client.js", "fallback.js", "protobuf.js", "publisher.js", "service.js"],
+      "token-server.js",
+    ]);
   });
 
   it("run as they stand: a client gets a token, misses nothing and leaves", async (t) => {
     const folder = temporaryCheckout(t);
     for (const [name, code] of programs) writeFileSync(join(folder, name), code);
-    const tokenPort = await freePort();
+    // What takes long at first begins first.
+    const goes = goProgram(programOf(guide, "go"), join(folder, "go"));
+    goes.catch(() => undefined);
+    const python = await pythonClient();
+    const [tokenPort, port] = await Promise.all([freePort(), gateway.port()]);
     // The client is a page's, which has an origin, and the address of a deployed gateway.
     writeFileSync(
       join(folder, "page.js"),
       `const realFetch = fetch;
-       const gateway = "http://127.0.0.1:${await gateway.port()}";
+       const gateway = "http://127.0.0.1:${port}";
        globalThis.fetch = (path, options) =>
          realFetch(
            new URL(
@@ -192,16 +219,18 @@ describe("the programs of docs/realtime.md, with a gateway", () => {
        globalThis.WebSocket = class extends WebSocket {
          constructor(url, ...rest) {
            if (process.argv[1].endsWith("fallback.js")) throw new Error("websockets are broken");
-           super(url.replace("wss://my-project.appspot.com", "ws://127.0.0.1:${await gateway.port()}"), ...rest);
+           super(url.replace("wss://my-project.appspot.com", "ws://127.0.0.1:${port}"), ...rest);
          }
        };`,
     );
-    const start = (args: readonly string[]) => {
-      const child = spawn(process.execPath, args, {
+    const start = (args: readonly string[], program = process.execPath) => {
+      const child = spawn(program, args, {
         cwd: folder,
         env: {
           ...{ PATH: process.env["PATH"], TOKEN_KEY: hmacKey, PORT: String(tokenPort) },
           NATS_URL: jetStream.server.url,
+          GATEWAY_URL: `ws://127.0.0.1:${port}/connection/websocket`,
+          TOKEN_URL: `http://127.0.0.1:${tokenPort}/`,
         },
         stdio: ["ignore", "pipe", "pipe"],
       });
@@ -220,6 +249,9 @@ describe("the programs of docs/realtime.md, with a gateway", () => {
     const publisher = start(["publisher.js"]);
     assert.deepEqual(await once(publisher.child, "close"), [0, null], publisher.output);
 
+    const service = start(["service.js"]);
+    await eventually("calls are answered", () => service.output === "ready\n");
+
     const client = start(["--import", "./page.js", "client.js"]);
     assert.deepEqual(await once(client.child, "close"), [0, null], client.output);
     for (const line of [
@@ -230,6 +262,7 @@ describe("the programs of docs/realtime.md, with a gateway", () => {
       /^3 of 3 publications, in epoch \w+$/m,
       /^ada \{ name: 'Ada' \}$/m,
       /^1 clients, 1 users$/m,
+      /^hello, ada$/m,
       /^unsubscribed: 0 unsubscribe called$/m,
       /^disconnected: 0 disconnect called$/m,
     ]) {
@@ -241,6 +274,24 @@ describe("the programs of docs/realtime.md, with a gateway", () => {
     await eventually("it is connected without a websocket", () => {
       if (fallback.output === "connected by http_stream\nreceived: hello\n") return true;
       throw new Error(fallback.output);
+    });
+
+    const protobuf = start(["--import", "./page.js", "protobuf.js"]);
+    assert.deepEqual(await once(protobuf.child, "close"), [0, null], protobuf.output);
+    assert.deepEqual(protobuf.output.split("\n").sort(), ["", "1: hello", "hello, ada"]);
+
+    await t.test("in Python", { skip: python.obstacle ?? false }, async () => {
+      writeFileSync(join(folder, "client.py"), programOf(guide, "python"));
+      const run = start(["-u", "client.py"], python.python);
+      assert.deepEqual(await once(run.child, "close"), [0, null], run.output);
+      assertLines(run.output);
+    });
+
+    const { file, obstacle } = await goes;
+    await t.test("in Go", { skip: obstacle ?? false }, async () => {
+      const run = start([], file);
+      assert.deepEqual(await once(run.child, "close"), [0, null], run.output);
+      assertLines(run.output);
     });
   });
 
