@@ -22,6 +22,7 @@ describe("the npm client under npm start", () => {
     await using script = new RealtimeScript(["--url", url, "--demo"]);
     assert.equal(await script.exitCode(), 0, script.output);
     assert.match(script.output, /^ok {4}server-side subscription: .*recovered$/m);
+    assert.match(script.output, /^ok {4}rpc: the service add answers 3$/m);
   });
 
   it("comes through the front door by every transport, in every encoding", async () => {
