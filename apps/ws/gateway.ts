@@ -1,115 +1,44 @@
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage, RequestListener, Server } from "node:http";
+import type { RequestListener, Server } from "node:http";
 import { hostname } from "node:os";
-import type { Duplex } from "node:stream";
-import type { Express, NextFunction, Request, Response } from "express";
+import type { Express } from "express";
 import { Registry as MetricsRegistry } from "prom-client";
-import { WebSocketServer } from "ws";
-import { type Bus, BusError, connectionObstacle } from "../lib/bus.ts";
+import { type Bus, connectionObstacle } from "../lib/bus.ts";
 import { NatsAway, reportFigures } from "../lib/figures.ts";
 import { addHealthRoutes, stopping } from "../lib/health.ts";
-import { createHttpApp, errorBody, finishHttpApp, HttpError, onlyMethods } from "../lib/http.ts";
+import { createHttpApp, finishHttpApp, HttpError, onlyMethods } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
-import { within } from "../lib/within.ts";
+import { Admission } from "./admission.ts";
 import { Api } from "./api/api.ts";
 import { Cluster, type NodeInfo } from "./api/cluster.ts";
 import type { Tokens } from "./auth/deferred-tokens.ts";
 import { BacklogBudget } from "./backlog-budget.ts";
-import { Broker, type BrokerLimits, type ChannelSubscription } from "./broker.ts";
+import { Broker, type ChannelSubscription } from "./broker.ts";
 import { ChannelRules } from "./channel/rules.ts";
 import type { ChannelMessage } from "./channel-message.ts";
 import { ProtocolEndpoint } from "./client/endpoint.ts";
-import { defaultConfig, type GatewayConfig } from "./config/options.ts";
+import type { GatewayConfig } from "./config/options.ts";
 import { Predecessors } from "./delta/predecessors.ts";
-import { emulationHandler } from "./emulation/endpoint.ts";
 import { Forwarding } from "./emulation/forwarding.ts";
+import { addStreamRoutes } from "./emulation/routes.ts";
 import { Sessions } from "./emulation/sessions.ts";
+import { type GatewayLimits, limitsOf } from "./gateway-limits.ts";
 import { History } from "./history/history.ts";
 import { JetStream } from "./history/jetstream.ts";
-import { Hub, type HubSubscription } from "./hub.ts";
+import { Hub } from "./hub.ts";
 import { Metrics } from "./metrics.ts";
-import { isOriginAllowed } from "./origin.ts";
 import { disconnects } from "./protocol/codes.ts";
-import { decodeEmulationRequest } from "./protocol/protobuf/decode.ts";
-import { RateLimit } from "./rate-limit.ts";
-import { admitRaw } from "./raw/admission.ts";
 import { closings } from "./raw/close-codes.ts";
-import { type RawAdmission, RawEndpoint, type RawEndpointLimits } from "./raw/endpoint.ts";
-import type { CallLimits } from "./rpc/calls.ts";
+import { RawEndpoint } from "./raw/endpoint.ts";
 import type { Shared } from "./shared.ts";
 import { Bodies } from "./transport/http-body.ts";
-import { crossOrigin } from "./transport/http-cors.ts";
-import { addHttpStreams } from "./transport/http-streams.ts";
-import { chooseSubprotocol, websocketWire } from "./transport/wire.ts";
-import { readUpgrade, type Refusal, refuseUpgrade, type Wanted } from "./upgrade.ts";
+import { Upgrades } from "./upgrades.ts";
 import { closeInWaves } from "./waves.ts";
-
-/** What the configuration does not say, and what it says in the words of the gateway's parts. */
-export interface GatewayLimits extends RawEndpointLimits, BrokerLimits, CallLimits {
-  /** The longest message that a client may send. */
-  readonly maxMessageBytes: number;
-  /** How many fragments a message may have; each costs memory, an empty one too. */
-  readonly maxFragments: number;
-  /** In how many pieces, as the network delivers them, a frame may arrive; each costs memory. */
-  readonly maxBufferedChunks: number;
-  /** Open websockets and those about to open. */
-  readonly maxWebsockets: number;
-  /** What may wait for all peers together, each counted by itself though they share a message's bytes. */
-  readonly maxTotalBacklogBytes: number;
-  /** Of the publications that the next ones are compared with, for subscribers with deltas. */
-  readonly maxPredecessorBytes: number;
-  /** How long NATS may take to confirm a subscription, or to hand out a history. */
-  readonly subscribeMs: number;
-  /** How long NATS may take to confirm a client's publication. */
-  readonly publishMs: number;
-  /**
-   * Of publications in one answer, in characters of JSON or bytes; who missed more has not recovered, and
-   * a longer history is cut.
-   */
-  readonly maxAnswerSize: number;
-  /** Of all bodies of requests that are being read or worked on. */
-  readonly maxTotalBodyBytes: number;
-  /** How long a body may take to come. */
-  readonly bodyMs: number;
-  /** How long the gateway that holds a stream may take to confirm commands for it. */
-  readonly emulateMs: number;
-  /** How long NATS may be away before everybody is told to reconnect. */
-  readonly brokerGraceMs: number;
-}
-
-/** The limits that follow from the configuration. */
-export function limitsOf({ client, websocket }: GatewayConfig): GatewayLimits {
-  return {
-    maxMessageBytes: websocket.message_size_limit,
-    maxFragments: 64,
-    maxBufferedChunks: 1_024,
-    maxBacklogBytes: client.queue_max_size,
-    maxTotalBacklogBytes: client.total_queue_max_size,
-    maxUnconfirmedBytes: 8_388_608,
-    maxWebsockets: client.connection_limit === 0 ? Infinity : client.connection_limit,
-    maxPredecessorBytes: 33_554_432,
-    // A client waits for 5 s, then it connects anew.
-    subscribeMs: 4_000,
-    publishMs: 4_000,
-    maxAnswerSize: 16_777_216,
-    maxCallBytes: 67_108_864,
-    pingIntervalMs: client.ping_interval,
-    maxAgeMs: client.max_connection_age === 0 ? Infinity : client.max_connection_age,
-    maxTotalBodyBytes: 33_554_432,
-    bodyMs: 10_000,
-    emulateMs: 4_000,
-    brokerGraceMs: 10_000,
-    closeGraceMs: 5_000,
-    slowGraceMs: 1_000,
-  };
-}
-
-export const defaultGatewayLimits: GatewayLimits = limitsOf(defaultConfig);
 
 export interface GatewayOptions {
   readonly bus: Bus;
   readonly log: Log;
-  /** Once it aborts, no more websockets are taken. */
+  /** Once it aborts, no more connections are taken. */
   readonly signal: AbortSignal;
   readonly config: GatewayConfig;
   readonly tokens: Tokens;
@@ -149,13 +78,11 @@ export class Gateway {
   readonly #api: Api | undefined;
   readonly #metrics: Metrics;
   readonly #away: NatsAway;
-  readonly #rawWebsockets: WebSocketServer;
-  readonly #protocolWebsockets: WebSocketServer;
-  readonly #accepts: RateLimit;
+  readonly #admission: Admission;
+  readonly #upgrades: Upgrades;
   readonly #signal: AbortSignal;
   readonly #stopWatching: () => void;
   #brokerAway: NodeJS.Timeout | undefined;
-  #opening = 0;
 
   constructor(options: GatewayOptions) {
     const { bus, log, signal, config } = options;
@@ -166,7 +93,13 @@ export class Gateway {
     this.#tokens = options.tokens;
     this.#limits = { ...limitsOf(config), ...options.limits };
     this.#rules = new ChannelRules(config);
-    this.#accepts = new RateLimit(config.client.connection_rate_limit, performance.now());
+    this.#admission = new Admission({
+      bus,
+      signal,
+      maxConnections: this.#limits.maxWebsockets,
+      maxPerSecond: config.client.connection_rate_limit,
+      open: () => this.counts.websockets,
+    });
     this.#jetStream = new JetStream(bus, inboxPrefix);
     this.#history = new History({
       bus,
@@ -187,7 +120,7 @@ export class Gateway {
     this.#shared = { broker, hub, budget, log };
     const registry = options.metrics ?? new MetricsRegistry();
     this.#metrics = new Metrics(registry, {
-      connections: ["Open websockets", () => this.counts.websockets],
+      connections: ["Open connections", () => this.counts.websockets],
       channels: ["Channels that are subscribed to for them", () => hub.topicCount],
       channel_logs: ["Channels with history that are followed", () => this.#history.openCount],
       backlog_bytes: ["What waits for peers that read slowly", () => budget.totalBytes],
@@ -230,25 +163,16 @@ export class Gateway {
     this.#stopWatching = bus.onChange((connected) => {
       this.#brokerChanged(connected);
     });
-    const websocketOptions = {
-      noServer: true,
-      clientTracking: false,
-      maxPayload: this.#limits.maxMessageBytes,
-      maxFragments: this.#limits.maxFragments,
-      maxBufferedChunks: this.#limits.maxBufferedChunks,
-      // Compression costs eight times the CPU of a delivery, and 250 KB per socket.
-      perMessageDeflate: false,
-    };
-    this.#rawWebsockets = new WebSocketServer(websocketOptions);
-    this.#protocolWebsockets = new WebSocketServer({
-      ...websocketOptions,
-      handleProtocols: chooseSubprotocol,
+    this.#upgrades = new Upgrades({
+      ...{ config, limits: this.#limits, shared: this.#shared, rules: this.#rules },
+      ...{ tokens: options.tokens, metrics: this.#metrics, admission: this.#admission },
+      ...{ raw: this.#raw, protocol: this.#protocol },
     });
     this.#api = this.#makeApi(registry, options);
     this.handler = this.#httpApp(options.project, registry);
   }
 
-  /** Open websockets and the topics that are subscribed to for them. */
+  /** Open connections, by whatever transport, and the topics that are subscribed to for them. */
   get counts(): { readonly websockets: number; readonly topics: number } {
     return {
       websockets: this.#raw.connectionCount + this.#protocol.connectionCount,
@@ -256,7 +180,7 @@ export class Gateway {
     };
   }
 
-  /** What waits for all websockets whose peers read slowly. */
+  /** What waits for all whose peers read slowly. */
   get backlogBytes(): number {
     return this.#shared.budget.totalBytes;
   }
@@ -297,13 +221,11 @@ export class Gateway {
   }
 
   attach(server: Server): void {
-    server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      void this.#upgrade(request, socket, head);
-    });
+    this.#upgrades.attach(server);
   }
 
   /**
-   * Closes every websocket, in waves over most of the time, and ends what the gateway owns. Called when
+   * Closes every connection, in waves over most of the time, and ends what the gateway owns. Called when
    * the signal has aborted.
    */
   async stop(withinMs: number = this.#config.shutdown.timeout): Promise<void> {
@@ -353,125 +275,20 @@ export class Gateway {
     return app;
   }
 
-  /** The transports without websockets. */
   #addStreams(app: Express, forwarding: Forwarding): void {
-    const { client, emulation, http_stream, sse } = this.#config;
-    const bodies = new Bodies({
-      maxTotalBytes: this.#limits.maxTotalBodyBytes,
-      withinMs: this.#limits.bodyMs,
-    });
-    addHttpStreams(app, {
-      config: this.#config,
-      node: forwarding.node,
-      sessions: this.#sessions,
-      bodies,
-      budget: this.#shared.budget,
-      limits: this.#limits,
-      unavailable: () => this.#unavailable(),
-      open: (arrival) => {
-        return this.#protocol.open(arrival);
+    addStreamRoutes(app, {
+      ...{ config: this.#config, limits: this.#limits, budget: this.#shared.budget },
+      ...{ forwarding, sessions: this.#sessions },
+      bodies: new Bodies({
+        maxTotalBytes: this.#limits.maxTotalBodyBytes,
+        withinMs: this.#limits.bodyMs,
+      }),
+      unavailable: () => this.#admission.refusal(),
+      open: (arrival) => this.#protocol.open(arrival),
+      onRefusal: (status) => {
+        this.#metrics.refusals.inc({ status: String(status) });
       },
     });
-    app
-      .route(emulation.handler_prefix)
-      .all(crossOrigin(["POST"], client.allowed_origins))
-      .post(
-        emulationHandler({
-          bodies,
-          maxBodyBytes: emulation.max_request_body_size,
-          forwarding,
-          decodeProtobuf: decodeEmulationRequest,
-        }),
-      )
-      .all(onlyMethods("POST", "OPTIONS"));
-    // They are counted, and too many requests are no news that should fill a log.
-    const paths = [http_stream.handler_prefix, sse.handler_prefix, emulation.handler_prefix];
-    app.use(paths, (error: unknown, _request: Request, response: Response, next: NextFunction) => {
-      if (!(error instanceof HttpError) || response.headersSent) {
-        next(error);
-        return;
-      }
-      const { status, code, message, headers } = error;
-      this.#metrics.refusals.inc({ status: String(status) });
-      response.status(status).set(headers).json(errorBody(code, message));
-    });
-  }
-
-  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    // Until the websocket takes over, an error of the socket would have nobody to handle it.
-    const ignore = (): void => undefined;
-    socket.on("error", ignore);
-    const wanted = readUpgrade(request, this.#config.websocket.handler_prefix);
-    if ("status" in wanted) {
-      this.#refuse(socket, wanted);
-      return;
-    }
-    const refusal = this.#forbidden(request, wanted) ?? this.#unavailable();
-    if (refusal !== undefined) {
-      this.#refuse(socket, refusal);
-      return;
-    }
-    if (wanted.endpoint === "protocol") {
-      const { query } = wanted;
-      socket.off("error", ignore);
-      this.#protocolWebsockets.handleUpgrade(request, socket, head, (websocket) => {
-        this.#protocol.openWebsocket(websocket, socket, {
-          wire: websocketWire(websocket.protocol, query),
-          headers: request.headers,
-          query,
-        });
-      });
-      return;
-    }
-    this.#opening += 1;
-    try {
-      const refused = await this.#openRaw(request, socket, head, wanted, ignore);
-      if (refused !== undefined) this.#refuse(socket, refused);
-    } catch (error) {
-      this.#log.error({ err: error }, "bug: an upgrade failed");
-      socket.destroy();
-    } finally {
-      this.#opening -= 1;
-    }
-  }
-
-  async #openRaw(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-    wanted: Extract<Wanted, { endpoint: "raw" }>,
-    ignore: () => void,
-  ): Promise<Refusal | undefined> {
-    const admission: RawAdmission | Refusal = await admitRaw(request, wanted, {
-      client: this.#config.client,
-      rules: this.#rules,
-      verify: (token) => this.#tokens.verifyConnection(token),
-    });
-    if ("status" in admission) return admission;
-    let subscription: HubSubscription<ChannelMessage, ChannelSubscription> | undefined;
-    try {
-      subscription = this.#shared.hub.subscribe(admission.topic);
-      // Whoever has its 101 misses nothing that is published from then on.
-      await within(
-        subscription.confirmed,
-        this.#limits.subscribeMs,
-        () => new BusError("unavailable", "NATS did not confirm the subscription in time"),
-      );
-      const late = this.#unavailable(1);
-      if (late !== undefined) return late;
-      socket.off("error", ignore);
-      const granted = subscription;
-      this.#rawWebsockets.handleUpgrade(request, socket, head, (websocket) => {
-        this.#metrics.opened("raw");
-        this.#raw.open(websocket, socket, admission, granted);
-      });
-      return undefined;
-    } catch (error) {
-      if (error instanceof BusError) return unavailable(error.message);
-      throw error;
-    } finally {
-      if (subscription?.attached === false) subscription.unsubscribe();
-    }
   }
 
   #makeApi(registry: MetricsRegistry, { apiKey, replicas = 1 }: GatewayOptions): Api | undefined {
@@ -513,44 +330,12 @@ export class Gateway {
     };
   }
 
-  #refuse(socket: Duplex, refusal: Refusal): void {
-    this.#metrics.refusals.inc({ status: String(refusal.status) });
-    refuseUpgrade(socket, refusal);
-  }
-
-  #forbidden({ headers }: IncomingMessage, wanted: Wanted): Refusal | undefined {
-    const { raw, websocket, client } = this.#config;
-    if (wanted.endpoint === "raw" ? raw.disabled : websocket.disabled) {
-      return { status: 404, code: "not_found", message: "this endpoint is switched off" };
-    }
-    if (!isOriginAllowed(headers.origin, headers.host, client.allowed_origins)) {
-      return { status: 403, code: "forbidden_origin", message: "this origin is not allowed" };
-    }
-    return undefined;
-  }
-
-  /** @param own how many of the upgrades under way are the caller's own */
-  #unavailable(own = 0): Refusal | undefined {
-    const reason = this.#signal.aborted ? stopping : connectionObstacle(this.#bus);
-    if (reason !== undefined) return unavailable(reason);
-    const open = this.counts.websockets + this.#opening - own;
-    if (open >= this.#limits.maxWebsockets) {
-      return unavailable(
-        `this instance holds its ${this.#limits.maxWebsockets} websockets already`,
-      );
-    }
-    if (own === 0 && !this.#accepts.take(performance.now())) {
-      return unavailable("too many websockets are opened at a time");
-    }
-    return undefined;
-  }
-
   #brokerChanged(connected: boolean): void {
     clearTimeout(this.#brokerAway);
     if (connected) return;
     this.#brokerAway = setTimeout(() => {
       const { websockets } = this.counts;
-      this.#log.warn({ websockets }, "NATS is away, closing websockets");
+      this.#log.warn({ websockets }, "NATS is away, closing connections");
       this.#raw.closeAll(closings.noBroker, this.#limits.closeGraceMs);
       this.#protocol.closeAll(disconnects.serverError, this.#limits.closeGraceMs);
     }, this.#limits.brokerGraceMs);
@@ -564,8 +349,4 @@ function historyNamespaces({
   return [{ name: "", ...channel.without_namespace }, ...channel.namespaces]
     .map(({ name, history_size: size, history_ttl: ttlMs }) => ({ name, size, ttlMs }))
     .filter(({ size, ttlMs }) => size > 0 && ttlMs > 0);
-}
-
-function unavailable(message: string): Refusal {
-  return { status: 503, code: "unavailable", message, headers: { "retry-after": "1" } };
 }

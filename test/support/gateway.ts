@@ -5,12 +5,8 @@ import { NatsBus, type NatsBusLimits } from "../../apps/lib/nats-bus.ts";
 import { createHttpServer } from "../../apps/lib/server.ts";
 import { TokenVerifier } from "../../apps/ws/auth/tokens.ts";
 import { decodeConfig } from "../../apps/ws/config/options.ts";
-import {
-  Gateway,
-  type GatewayLimits,
-  type GatewayOptions,
-  inboxPrefix,
-} from "../../apps/ws/gateway.ts";
+import type { GatewayLimits } from "../../apps/ws/gateway-limits.ts";
+import { Gateway, type GatewayOptions, inboxPrefix } from "../../apps/ws/gateway.ts";
 import { collectingLog } from "./collecting-log.ts";
 import { eventually } from "./eventually.ts";
 import { NatsServer } from "./nats.ts";

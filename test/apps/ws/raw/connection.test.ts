@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import { type WebSocket, WebSocketServer } from "ws";
 import { BacklogBudget } from "../../../../apps/ws/backlog-budget.ts";
 import { Broker } from "../../../../apps/ws/broker.ts";
-import { defaultGatewayLimits } from "../../../../apps/ws/gateway.ts";
+import { defaultGatewayLimits } from "../../../../apps/ws/gateway-limits.ts";
 import { lifetimeMs } from "../../../../apps/ws/lifetime.ts";
 import { RawConnection } from "../../../../apps/ws/raw/connection.ts";
 import { textFrame } from "../../../../apps/ws/transport/frame.ts";
