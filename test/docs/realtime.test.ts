@@ -173,6 +173,15 @@ describe("the programs of docs/realtime.md, with a gateway", () => {
             allow_presence_for_subscriber: true,
             allow_history_for_subscriber: true,
           },
+          {
+            ...{ name: "scores", allowed_delta_types: ["fossil"], delta_publish: true },
+            allow_subscribe_for_client: true,
+          },
+          {
+            ...{ name: "prices", allow_tags_filter: true },
+            ...{ history_size: 100, history_ttl: "1h", force_recovery: true },
+            allow_subscribe_for_client: true,
+          },
         ],
       },
       http_stream: { enabled: true },
