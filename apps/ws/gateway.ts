@@ -335,7 +335,7 @@ export class Gateway {
     if (connected) return;
     this.#brokerAway = setTimeout(() => {
       const { websockets } = this.counts;
-      this.#log.warn({ websockets }, "NATS is away, closing connections");
+      this.#log.warn({ websockets }, "NATS is away, closing websockets");
       this.#raw.closeAll(closings.noBroker, this.#limits.closeGraceMs);
       this.#protocol.closeAll(disconnects.serverError, this.#limits.closeGraceMs);
     }, this.#limits.brokerGraceMs);
