@@ -1,5 +1,8 @@
 import { hmacKey } from "../../support/gateway-pair.ts";
 
+/** For the server API. */
+export const apiKey = "a key of the server API that only tests know";
+
 const history = { history_size: 100, history_ttl: "300s" };
 const everything = {
   ...history,
@@ -107,6 +110,7 @@ export const table = {
     ],
   },
   rpc: { ...guarded.rpc, without_namespace: { enabled: true } },
+  http_api: { key: apiKey },
   http_stream: guarded.http_stream,
   sse: guarded.sse,
   prometheus: { enabled: true },

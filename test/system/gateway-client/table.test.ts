@@ -3,32 +3,12 @@ import { clientKinds } from "../../support/client-kind.ts";
 import { GatewayPair } from "../../support/gateway-pair.ts";
 import { bundledGateway } from "../gateway-recovery/mutants.ts";
 import { table } from "./config.ts";
-import { channelRows } from "./table/channels.ts";
-import { connectionRows } from "./table/connection.ts";
-import { deltaRows } from "./table/deltas.ts";
-import { filterRows } from "./table/filters.ts";
-import { historyRows } from "./table/history.ts";
-import { permissionRows } from "./table/permissions.ts";
-import { presenceRows } from "./table/presence.ts";
-import { recoveryRows } from "./table/recovery.ts";
-import { rpcRows } from "./table/rpc.ts";
-import { type Rows, Stage } from "./table/stage.ts";
+import { rows } from "./table/rows.ts";
+import { Stage } from "./table/stage.ts";
 import { sameForAll, slowReaders, takeOver } from "./table/together.ts";
 
 /** The columns of the table. */
 const kinds = Object.values(clientKinds);
-
-const rows: Rows = {
-  ...connectionRows,
-  ...channelRows,
-  ...historyRows,
-  ...presenceRows,
-  ...permissionRows,
-  ...recoveryRows,
-  ...rpcRows,
-  ...deltaRows,
-  ...filterRows,
-};
 
 describe("the npm client, however it speaks", () => {
   let pair: GatewayPair;

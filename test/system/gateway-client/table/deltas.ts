@@ -44,6 +44,24 @@ export const deltaRows: Rows = {
     stage.pair.publish(channel, "no JSON");
     const wanted = [...values, "\ufffd\u0000", "no JSON"];
     assert.deepEqual(await subscription.received(wanted.length), wanted);
+    const { bytesReceived, bytesDecoded } = subscription.subscription.deltaStats();
+    assert.ok(bytesReceived <= bytesDecoded, `${bytesReceived} bytes for ${bytesDecoded}`);
+  },
+
+  async "gets deltas though others got what came before it"(stage) {
+    const [here, there] = await stage.both();
+    const channel = stage.channel("delta");
+    const first = await here.subscribe(channel, { delta: "fossil" });
+    const wanted = documents(6);
+    await publishAll(there, channel, ...wanted.slice(0, 3));
+    await first.received(3);
+    // On the same gateway: what is made for the first may be nothing to the second.
+    const late = await (await stage.connect(0)).subscribe(channel, { delta: "fossil" });
+    await publishAll(there, channel, ...wanted.slice(3));
+    assert.deepEqual(await late.received(3), wanted.slice(3));
+    assert.deepEqual(await first.received(6), wanted);
+    assert.ok(late.subscription.deltaStats().numDeltaPayloads >= 1);
+    assert.ok(first.subscription.deltaStats().numDeltaPayloads >= 4);
   },
 
   async "goes on with deltas after what it missed"(stage) {

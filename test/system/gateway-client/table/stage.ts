@@ -4,6 +4,7 @@ import type { ClientKind } from "../../../support/client-kind.ts";
 import { type GatewayPair, token } from "../../../support/gateway-pair.ts";
 import type { ClientOptions } from "../../../support/gateway-process.ts";
 import { NpmClient, type NpmSubscription } from "../../../support/npm-client.ts";
+import { apiKey } from "../config.ts";
 import { GatewayDoor } from "../gateway-door.ts";
 
 /** By what it promises: a behaviour that clients of every kind see alike. */
@@ -75,6 +76,18 @@ export class Stage implements AsyncDisposable {
 
   channel(namespace = ""): string {
     return this.pair.channel(namespace);
+  }
+
+  /** Calls a method of the server API, on the gateway on which most clients are not; its result. */
+  async call(method: string, body: object): Promise<unknown> {
+    const answer = await fetch(`http://127.0.0.1:${this.pair.port(1)}/api/${method}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-api-key": apiKey },
+      body: JSON.stringify(body),
+    });
+    const { result, error } = (await answer.json()) as { result?: unknown; error?: object };
+    if (error !== undefined) throw new Error(`${method}: ${JSON.stringify(error)}`);
+    return result;
   }
 
   /** Ends with the row. */
