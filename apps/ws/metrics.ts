@@ -26,6 +26,7 @@ export class Metrics {
   readonly #errors: Counter<"code">;
   readonly #recoveries: Counter<"recovered">;
   readonly subscribeSeconds: Histogram;
+  readonly callSeconds: Histogram;
   /** The same beside the counters, which can only be read asynchronously. */
   readonly #totals = {
     opened: 0,
@@ -98,6 +99,12 @@ export class Metrics {
     this.subscribeSeconds = new Histogram({
       name: "gateway_subscribe_seconds",
       help: "From a subscribe command to its answer",
+      buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 5],
+      registers,
+    });
+    this.callSeconds = new Histogram({
+      name: "gateway_call_seconds",
+      help: "From a call of a service to its answer, or to its end without one",
       buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 5],
       registers,
     });

@@ -7,7 +7,9 @@ const largeBytes = 16_384;
 
 export async function call(host: Host, effect: Extract<Effect, { kind: "rpc" }>): Promise<void> {
   const { gate } = host;
+  const end = gate.metrics.callSeconds.startTimer();
   const { outcome, letGo } = await gate.calls.call(effect);
+  end();
   const { task } = effect;
   try {
     if (!outcome.ok || outcome.data.length <= largeBytes) {
