@@ -65,10 +65,9 @@ export const mutants = {
   acknowledged: {
     name: "a publication is acknowledged before it is stored",
     file: "history/history.ts",
-    original: `          await jetStream.publish(subject, data, attempt);
-          return;`,
-    defect: `          void jetStream.publish(subject, data, attempt).catch(() => undefined);
-          return;`,
+    original: `return await jetStream.publish(subject, data, attempt);`,
+    defect: `void jetStream.publish(subject, data, attempt).catch(() => undefined);
+          return 0;`,
   },
 } as const satisfies Readonly<Record<string, Mutant>>;
 
