@@ -8,7 +8,7 @@ async function somebody(stage: Stage): Promise<[user: string, client: NpmClient]
   const user = stage.channel();
   const client = await stage.connect(0, {
     token: await token({ sub: user, exp: inSeconds(600) }),
-    getToken: () => token({ sub: user, exp: inSeconds(600) }),
+    getToken: () => token({ sub: user }),
   });
   return [user, client];
 }
