@@ -479,6 +479,11 @@ describe("wrong options", () => {
       ["client.token.hmac_previous_secret_key_valid_until: needs hmac_previous_secret_key"],
     ],
     [
+      "two namespaces of methods with one name",
+      { rpc: { namespaces: [{ name: "shop" }, { name: "shop" }] } },
+      ["rpc.namespaces[1].name: is the name of another namespace"],
+    ],
+    [
       "two answers on one path",
       { prometheus: { enabled: true, handler_prefix: "/api" }, health: { handler_prefix: "/api" } },
       ["prometheus.handler_prefix: is also http_api.handler_prefix"],
@@ -514,6 +519,12 @@ describe("wrong options", () => {
     ["prometheus.handler_prefix", "/"],
     ["http_api.error_mode", "http"],
     ["rpc.ping.method", ""],
+    ["rpc.without_namespace.timeout", "0s"],
+    ["rpc.without_namespace.timeout", "61s"],
+    ["rpc.without_namespace.enabled", "yes"],
+    ["rpc.namespaces[0].name", "a.b"],
+    ["rpc.connection_call_limit", 0],
+    ["rpc.total_call_limit", 0],
   ];
   for (const [path, value] of alone) {
     it(`are refused one by one: ${path} ${JSON.stringify(value).slice(0, 40)}`, () => {
