@@ -115,6 +115,31 @@ describe("small bodies", () => {
     assert.equal(bodies.totalBytes, 0);
   });
 
+  it("give way while they are not whole, the oldest first, so that others are heard", async () => {
+    const part = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234567";
+    const unfinished: Socket[] = [];
+    for (let n = 1; n <= 3; n += 1) {
+      unfinished.push(await begin(part));
+      const expected = n * (bytesPerRequest + 8);
+      await eventually("it counts", () => bodies.totalBytes === expected);
+    }
+    const [oldest, ...others] = unfinished;
+    let text = "";
+    oldest?.on("data", (chunk: Buffer) => (text += chunk.toString()));
+    // There is no room for another one beside the three.
+    for (let n = 0; n < 20; n += 1) assert.equal(await post("01234567"), "200 got 01234567");
+    await eventually("the oldest is told so", () => /^HTTP\/1\.1 503 /.test(text));
+    await eventually("and cut off", () => oldest?.closed);
+    assert.equal(bodies.totalBytes, 2 * (bytesPerRequest + 8));
+    for (const socket of others) {
+      socket.write("89");
+      const [answer] = (await once(socket, "data")) as [Buffer];
+      assert.match(answer.toString(), /^HTTP\/1\.1 200 /);
+      socket.destroy();
+    }
+    assert.equal(bodies.totalBytes, 0);
+  });
+
   it("are given up when they do not come in time", async () => {
     bodies = new Bodies({ ...limits, withinMs: 50 });
     const socket = await begin("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234");

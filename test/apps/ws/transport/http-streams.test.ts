@@ -24,7 +24,7 @@ describe("sessions of streams", () => {
     addHttpStreams(app, {
       ...{ sessions, limits, node: "node", budget: new BacklogBudget(1_000_000) },
       config: decodeConfig({ http_stream: { enabled: true }, sse: { enabled: true } }),
-      bodies: new Bodies({ maxTotalBytes: 1_000, withinMs: 60_000 }),
+      bodies: new Bodies({ maxTotalBytes: 10_000, withinMs: 60_000 }),
       unavailable: () => undefined,
       open: ({ openLink, emulation }) => {
         links.push(openLink({ onMessage: () => undefined, onClose: () => undefined }));
