@@ -424,7 +424,8 @@ async function obey(order: Order): Promise<Done> {
       return { ...nothing, latenciesMs: await broadcast(order.times, order.call) };
     case "call": {
       const { call, seconds, atATime } = order;
-      const [channel = ""] = channels;
+      // Nobody is there: what subscribers cost is measured elsewhere.
+      const channel = `${channels[0] ?? ""}.calls`;
       return { ...nothing, ...(await publishForSeconds(call, { channel, seconds, atATime })) };
     }
     case "across":
