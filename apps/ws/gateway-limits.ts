@@ -15,6 +15,9 @@ export interface GatewayLimits extends RawEndpointLimits, BrokerLimits, CallLimi
   readonly maxWebsockets: number;
   /** What may wait for all peers together, each counted by itself though they share a message's bytes. */
   readonly maxTotalBacklogBytes: number;
+  /** Of the filters of one client, and of all: a comparison costs 1, and takes half a KiB. */
+  readonly maxFilterCost: number;
+  readonly maxTotalFilterCost: number;
   /** Of the publications that the next ones are compared with, for subscribers with deltas. */
   readonly maxPredecessorBytes: number;
   /** How long NATS may take to confirm a subscription, or to hand out a history. */
@@ -46,6 +49,8 @@ export function limitsOf({ client, websocket }: GatewayConfig): GatewayLimits {
     maxTotalBacklogBytes: client.total_queue_max_size,
     maxUnconfirmedBytes: 8_388_608,
     maxWebsockets: client.connection_limit === 0 ? Infinity : client.connection_limit,
+    maxFilterCost: 512,
+    maxTotalFilterCost: 131_072,
     maxPredecessorBytes: 33_554_432,
     // A client waits for 5 s, then it connects anew.
     subscribeMs: 4_000,

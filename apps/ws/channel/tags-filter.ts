@@ -1,16 +1,20 @@
+import { createHash } from "node:crypto";
 import type { FilterNode } from "../protocol/messages.ts";
-import { compareDecimals, parseDecimal } from "./decimal.ts";
+import { compareDecimals, type Decimal, parseDecimal } from "./decimal.ts";
 import type { Tags } from "./tags.ts";
 
 /** Which publications a subscriber wants. */
 export interface TagsFilter {
   /** Filters with equal keys accept the same. */
   readonly key: string;
+  /** What it takes, in memory and to be asked: 1 is about one comparison. */
+  readonly cost: number;
   readonly accepts: (tags: Tags | undefined) => boolean;
 }
 
 /** Every publication is compared with every filter of its channel that differs from the others. */
-const limits = { depth: 32, nodes: 128, values: 512, characters: 8_192 } as const;
+const limits = { depth: 32, nodes: 64, values: 256, characters: 4_096 } as const;
+const charactersPerCost = 64;
 
 const noTags = Object.freeze(Object.create(null)) as Tags;
 
@@ -20,9 +24,11 @@ class Invalid extends Error {}
 /** The filter that a client describes; a text says why it describes none. */
 export function compileFilter(root: FilterNode): TagsFilter | string {
   try {
-    measure(root);
+    const cost = measure(root);
     const { test, form } = compile(root);
-    return { key: JSON.stringify(form), accepts: (tags) => test(tags ?? noTags) };
+    // It may be as long as the filter, and stays for as long.
+    const key = createHash("sha256").update(JSON.stringify(form)).digest("base64");
+    return { key, cost, accepts: (tags) => test(tags ?? noTags) };
   } catch (error) {
     if (error instanceof Invalid) return error.message;
     throw error;
@@ -37,8 +43,11 @@ interface Compiled {
   readonly form: readonly unknown[];
 }
 
-/** @throws Invalid when it is too large */
-function measure(root: FilterNode): void {
+/**
+ * @returns its cost
+ * @throws Invalid when it is too large
+ */
+function measure(root: FilterNode): number {
   let [nodes, values, characters] = [0, 0, 0];
   const visit = ({ key, val, vals, nodes: children }: FilterNode, depth: number): void => {
     nodes += 1;
@@ -52,6 +61,7 @@ function measure(root: FilterNode): void {
     for (const child of children) visit(child, depth + 1);
   };
   visit(root, 1);
+  return nodes + values + Math.ceil(characters / charactersPerCost);
 }
 
 function compile(node: FilterNode): Compiled {
@@ -105,25 +115,47 @@ function comparisonWith(cmp: string, key: string, val: string): Test | undefined
     case "ct":
       return (tags) => tags[key]?.includes(val) === true;
     case "gt":
-      return comparedBy(key, val, (order) => order > 0);
     case "gte":
-      return comparedBy(key, val, (order) => order >= 0);
     case "lt":
-      return comparedBy(key, val, (order) => order < 0);
     case "lte":
-      return comparedBy(key, val, (order) => order <= 0);
+      return comparedBy(key, val, orders[cmp]);
     default:
       return undefined;
   }
 }
+
+const orders = {
+  gt: (order: number) => order > 0,
+  gte: (order: number) => order >= 0,
+  lt: (order: number) => order < 0,
+  lte: (order: number) => order <= 0,
+} as const;
 
 /** What is no number is neither more nor less than one. */
 function comparedBy(key: string, val: string, holds: (order: number) => boolean): Test {
   const bound = parseDecimal(val);
   if (bound === undefined) return () => false;
   return (tags) => {
-    const text = tags[key];
-    const number = text === undefined ? undefined : parseDecimal(text);
+    const number = numberIn(tags, key);
     return number !== undefined && holds(compareDecimals(number, bound));
   };
+}
+
+/** The numbers among the tags that were last asked: all filters of a channel ask the same ones in turn. */
+const numbers = new Map<string, Decimal | undefined>();
+let numbersOf: Tags | undefined;
+
+function numberIn(tags: Tags, key: string): Decimal | undefined {
+  if (tags !== numbersOf) {
+    numbersOf = tags;
+    numbers.clear();
+  }
+  const text = tags[key];
+  if (text === undefined) return undefined;
+  let number = numbers.get(key);
+  if (number === undefined && !numbers.has(key)) {
+    number = parseDecimal(text);
+    numbers.set(key, number);
+  }
+  return number;
 }

@@ -27,6 +27,7 @@ import type { Wire } from "../transport/wire.ts";
 import type { Closable } from "../waves.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { Deltas } from "./deltas.ts";
+import { FilterBudget } from "./filter-budget.ts";
 import { Registry } from "./registry.ts";
 
 export interface ProtocolLimits extends PeerLimits, CallLimits {
@@ -37,6 +38,9 @@ export interface ProtocolLimits extends PeerLimits, CallLimits {
    * a longer history is cut.
    */
   readonly maxAnswerSize: number;
+  /** Of the filters of one client, and of all: see `TagsFilter.cost`. */
+  readonly maxFilterCost: number;
+  readonly maxTotalFilterCost: number;
   /** No connection lasts longer; some end sooner, by up to an eleventh. */
   readonly maxAgeMs: number;
 }
@@ -60,6 +64,7 @@ export interface Gate {
   /** Whether who recovers the channel gets its latest publication only. */
   readonly isCache: (channel: string) => boolean;
   readonly deltas: Deltas;
+  readonly filters: FilterBudget;
   readonly complain: (error: unknown, what: string) => void;
   readonly connected: (connection: Connection) => void;
   readonly closed: (connection: Connection, closing: Closing | undefined, openMs: number) => void;
@@ -139,6 +144,7 @@ export class ProtocolEndpoint {
       metrics: options.metrics,
       limits: options.limits,
       recoverMax: client.recovery_max_publication_limit,
+      filters: new FilterBudget(options.limits.maxTotalFilterCost),
       deltas: new Deltas((channel) => rules.options(channel)?.delta_publish === true),
       isCache: (channel) => rules.options(channel)?.force_recovery_mode === "cache",
       complain: (error, what) => {

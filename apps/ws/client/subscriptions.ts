@@ -2,7 +2,7 @@ import type { ChannelSubscription } from "../broker.ts";
 import type { ChannelMessage } from "../channel-message.ts";
 import type { HubSubscription } from "../hub.ts";
 import type { JoinLeaveEvent } from "../presence/join-leave.ts";
-import { errors } from "../protocol/codes.ts";
+import { errors, type ProtocolError } from "../protocol/codes.ts";
 import type { SubscribeEffect, SubscribeOutcome } from "../protocol/effects.ts";
 import type { ClientInfo, Encoded } from "../protocol/messages.ts";
 import {
@@ -11,6 +11,7 @@ import {
   publicationOf,
   publicationsWithin,
 } from "./encodings.ts";
+import { FilterBudget } from "./filter-budget.ts";
 import { type Host, until } from "./host.ts";
 
 type PublicationShare = HubSubscription<ChannelMessage, ChannelSubscription>;
@@ -23,6 +24,7 @@ interface Subscription {
   /** Present to others, or announced to them, as this. */
   readonly info: ClientInfo;
   readonly presence: boolean;
+  readonly filterCost: number;
   /** Whether others were told that it has come, and are to be told that it goes. */
   announced: boolean;
 }
@@ -40,6 +42,8 @@ export class Subscriptions {
   readonly #channels = new Map<string, Subscription>();
   /** Tasks that are under way, by channel; most of the time there is none at all. */
   #tasks: Map<string, number> | undefined;
+  /** Made for those with filters. */
+  #filters: FilterBudget | undefined;
   /** What recovered publications add to the connect reply. */
   #recoveredSize = 0;
 
@@ -48,10 +52,19 @@ export class Subscriptions {
   }
 
   async subscribe(effect: SubscribeEffect): Promise<void> {
-    const { channel, task, recover } = effect;
+    const { channel, task, recover, filter } = effect;
     const { gate } = this.#host;
     this.#tasks ??= new Map();
     this.#tasks.set(channel, task);
+    if (filter !== undefined) {
+      this.#filters ??= new FilterBudget(gate.limits.maxFilterCost, gate.filters);
+      if (!this.#filters.take(filter.cost)) {
+        // The session is still at what has led here.
+        await Promise.resolve();
+        this.#refuse(effect, errors.limitExceeded);
+        return;
+      }
+    }
     const startedAt = performance.now();
     const deadline = startedAt + gate.limits.subscribeMs;
     let publications: PublicationShare | undefined;
@@ -61,6 +74,7 @@ export class Subscriptions {
     const giveUp = (): void => {
       publications?.unsubscribe();
       events?.unsubscribe();
+      this.#filters?.give(filter?.cost ?? 0);
       done();
     };
     try {
@@ -80,8 +94,7 @@ export class Subscriptions {
     } catch (error) {
       giveUp();
       gate.complain(error, "a subscription failed");
-      if (!this.#endTask(channel, task)) return;
-      this.#host.input({ kind: "subscribed", task, outcome: failed });
+      this.#refuse(effect, errors.internal);
       return;
     }
     // Nothing is awaited from here on: what comes after the position goes to this subscriber.
@@ -106,6 +119,7 @@ export class Subscriptions {
     this.#host.flush();
     subscription.publications.unsubscribe();
     subscription.events?.unsubscribe();
+    this.#filters?.give(subscription.filterCost);
     const { gate } = this.#host;
     const { presence, announced, info } = subscription;
     if (presence) gate.present.remove(channel, info);
@@ -178,7 +192,9 @@ export class Subscriptions {
       filter: filter && { key: filter.key, accepts: ({ tags }) => filter.accepts(tags) },
     });
     events?.attach(this.#host, eventEncoding(wire));
-    this.#channels.set(channel, { publications, events, info, presence, announced: false });
+    const filterCost = filter?.cost ?? 0;
+    const subscription = { publications, events, info, presence, filterCost, announced: false };
+    this.#channels.set(channel, subscription);
     if (presence) gate.present.add(channel, info);
   }
 
@@ -188,6 +204,11 @@ export class Subscriptions {
     if (!announce || subscription?.info !== info) return;
     subscription.announced = true;
     this.#host.gate.joinLeave.publish(channel, "join", info);
+  }
+
+  #refuse({ channel, task }: SubscribeEffect, error: ProtocolError): void {
+    if (!this.#endTask(channel, task)) return;
+    this.#host.input({ kind: "subscribed", task, outcome: { ok: false, error } });
   }
 
   /** False when it was not waited for any more. */
@@ -202,5 +223,3 @@ export class Subscriptions {
     if (this.#tasks?.size === 0) this.#tasks = undefined;
   }
 }
-
-const failed: SubscribeOutcome = { ok: false, error: errors.internal };
