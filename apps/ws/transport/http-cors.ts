@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import type { RequestHandler } from "express";
 import { HttpError } from "../../lib/http.ts";
 import { isOriginAllowed } from "../origin.ts";
@@ -23,7 +24,7 @@ export function crossOrigin(
   return ({ method, headers }, response, next) => {
     const { origin, host } = headers;
     response.vary("origin");
-    if (!isOriginAllowed(origin, host, allowed)) {
+    if (!isOriginAllowed(origin, host, allowed) || (origin === undefined && isStrange(headers))) {
       throw new HttpError(403, "forbidden_origin", "this origin is not allowed");
     }
     if (origin !== undefined && origin !== "") {
@@ -51,4 +52,13 @@ export function crossOrigin(
       .status(204)
       .end();
   };
+}
+
+/**
+ * Whether a browser says that it is not a page's own script that asks. Links, pictures and frames are asked
+ * for with cookies and without an origin, also by pages that nobody has allowed.
+ */
+function isStrange(headers: IncomingHttpHeaders): boolean {
+  const { "sec-fetch-site": site = "same-origin", "sec-fetch-dest": dest = "empty" } = headers;
+  return site !== "same-origin" || dest !== "empty";
 }

@@ -79,8 +79,10 @@ function serverSentEvents(options: HttpStreamsOptions): RequestHandler {
   const { max_request_body_size: maxBytes } = options.config.sse;
   return (request, response) => {
     const { cf_connect: text } = request.query;
-    if (typeof text !== "string") {
-      throw new HttpError(400, "no_connect", "the query must have cf_connect: a connect command");
+    // One line is one command, and the first of a session can do no more than to connect: a link that somebody
+    // follows, in a browser that does not say so, has no other effect.
+    if (typeof text !== "string" || /[\r\n]/.test(text.trim())) {
+      throw new HttpError(400, "no_connect", "the query must have cf_connect: one connect command");
     }
     const connect = Buffer.from(text);
     if (connect.length > maxBytes) {

@@ -184,8 +184,9 @@ describe("clients without websockets", { concurrency: 4 }, () => {
     assert.match(body, /gateway_refused_upgrades_total\{status="413"\} [1-9]/);
   });
 
-  it("need a connect command in the query of an event stream", async () => {
-    for (const query of ["", "?cf_connect=a&cf_connect=b", "?connect=a"]) {
+  it("need a connect command in the query of an event stream, and nothing else", async () => {
+    const two = encodeURIComponent('{"id":1,"connect":{}}\n{"id":2,"rpc":{"method":"pay"}}');
+    for (const query of ["", "?cf_connect=a&cf_connect=b", "?connect=a", `?cf_connect=${two}`]) {
       const answer = await ask(running.port, `/connection/sse${query}`);
       assert.deepEqual([answer.status, codeOf(answer)], [400, "no_connect"]);
     }

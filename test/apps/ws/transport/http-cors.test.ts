@@ -73,6 +73,22 @@ describe("pages of other origins", () => {
     }
   });
 
+  it("have links, pictures and frames refused, which come without an origin", async (t) => {
+    const ask = await serve(t, [page]);
+    for (const [status, headers] of [
+      [403, { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" }],
+      [403, { "sec-fetch-site": "same-site", "sec-fetch-dest": "image" }],
+      [403, { "sec-fetch-site": "none", "sec-fetch-dest": "document" }],
+      [403, { "sec-fetch-site": "same-origin", "sec-fetch-dest": "iframe" }],
+      [204, { "sec-fetch-site": "same-origin", "sec-fetch-dest": "empty" }],
+      [204, { "sec-fetch-site": "cross-site", "sec-fetch-dest": "empty", origin: page }],
+      // Node's fetch says so much.
+      [204, { "sec-fetch-mode": "cors" }],
+    ] as const) {
+      assert.equal((await ask("POST", headers)).status, status, JSON.stringify(headers));
+    }
+  });
+
   it("may come without cookies where any page may", async (t) => {
     const ask = await serve(t, ["*"]);
     const answer = await ask("POST", { origin: page });
