@@ -169,7 +169,14 @@ async function api(): Promise<Report> {
       ...rowsOf(
         `${kind.name}: broadcast to ${count} channels`,
         [`${round(ms, 1)} ms (p90 ${round(percentile(result.latenciesMs, 0.9), 1)})`],
-        [{ of: `${promised.broadcastMs} ms`, value: ms / promised.broadcastMs, atMost: 1 }],
+        [
+          {
+            of: `${promised.broadcastMs} ms`,
+            value: ms / promised.broadcastMs,
+            // With a history it takes as long as JetStream takes to store a thousand messages.
+            atMost: kind === kinds.gateway ? 1 : undefined,
+          },
+        ],
       ),
     );
     for (const atATime of [1, 64]) {
