@@ -3,7 +3,7 @@ import { type Bus, BusError } from "../../lib/bus.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Connection } from "../client/connection.ts";
 import type { Registry, Target } from "../client/registry.ts";
-import { parseJson } from "../presence/client-info.ts";
+import { parseJson } from "../json.ts";
 import type { Members } from "../presence/members.ts";
 import { Scatter } from "../presence/scatter.ts";
 import type { Order } from "../protocol/control.ts";

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { BusError, type BusHeaders } from "../../lib/bus.ts";
 import { type JetStream, jetStreamCodes, JetStreamError } from "../history/jetstream.ts";
 import type { ChannelPosition } from "../history/snapshot.ts";
-import { parseJson } from "../presence/client-info.ts";
+import { parseJson } from "../json.ts";
 
 /** As the family has it: so long two publications with one key are one. */
 export const keyWindowMs = 300_000;

@@ -1,6 +1,7 @@
 /** What the methods of the server API take, decoded in full before anything of it is done. */
 import * as z from "zod";
 import { type Tags, tagsFrom, tagsProblem } from "../channel/tags.ts";
+import { isJson, withoutNewlines } from "../json.ts";
 import { type ApiError, apiErrors, badRequest } from "./errors.ts";
 import { isDeeper, rawElements, rawFields } from "./raw-json.ts";
 
@@ -446,15 +447,13 @@ function jsonOf(
 ): string | undefined {
   if (encoded === undefined || encoded === "") {
     // White space it can only be: clients take a newline for the end of a message.
-    const written = rawFields(raw)
-      .get(name)
-      ?.replaceAll(/[\r\n]/g, " ");
-    return written === "null" ? undefined : written;
+    const written = rawFields(raw).get(name);
+    return written === undefined || written === "null" ? undefined : withoutNewlines(written);
   }
   const bytes = Buffer.from(encoded, "base64").toString("utf8");
   // It becomes a part of what JSON clients are sent.
   if (!isJson(bytes)) throw new Unacceptable(`${path(at, `b64${name}`)}: does not hold JSON`);
-  return bytes.replaceAll(/[\r\n]/g, " ");
+  return withoutNewlines(bytes);
 }
 
 function targetOf(
@@ -509,13 +508,4 @@ function explain(issue: z.core.$ZodIssue, at: string): string[] {
 function path(at: string, ...parts: readonly PropertyKey[]): string {
   const steps = parts.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`));
   return `${at}${steps.join("")}`.replace(/^\./, "") || "the request";
-}
-
-function isJson(value: string): boolean {
-  try {
-    JSON.parse(value);
-    return true;
-  } catch {
-    return false;
-  }
 }

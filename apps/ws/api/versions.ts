@@ -3,7 +3,7 @@ import * as z from "zod";
 import { BusError, type BusHeaders } from "../../lib/bus.ts";
 import type { JetStream, StoredMessage } from "../history/jetstream.ts";
 import { anchors, anchorsStream } from "../history/streams.ts";
-import { parseJson } from "../presence/client-info.ts";
+import { parseJson } from "../json.ts";
 import { isConflict } from "./once.ts";
 
 export interface Version {

@@ -1,4 +1,5 @@
 import type { ChannelOverride } from "../channel/rules.ts";
+import { isJson, withoutNewlines } from "../json.ts";
 
 /** What a token says of one subscription. */
 export interface SubscriptionGrant {
@@ -221,12 +222,7 @@ const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 /** JSON stays, without newlines, which end a message; all else becomes a JSON string. */
 function jsonText(bytes: Buffer): string {
   const decoded = bytes.toString();
-  try {
-    JSON.parse(decoded);
-    return decoded.replaceAll(/[\r\n]/g, " ");
-  } catch {
-    return JSON.stringify(decoded);
-  }
+  return isJson(decoded) ? withoutNewlines(decoded) : JSON.stringify(decoded);
 }
 
 const overridable = [

@@ -1,4 +1,4 @@
-import { isRecord } from "../presence/client-info.ts";
+import { isRecord } from "../json.ts";
 
 /** What a publication is labelled with, for filters. It has no prototype: `__proto__` is a tag like any other. */
 export type Tags = Readonly<Record<string, string>>;

@@ -1,6 +1,7 @@
 import type { ChannelMessage } from "../channel-message.ts";
 import type { Encoding } from "../hub.ts";
-import { type ClientInfo, decodeClientInfo, parseJson } from "../presence/client-info.ts";
+import { parseJson } from "../json.ts";
+import { type ClientInfo, decodeClientInfo } from "../presence/client-info.ts";
 import type { JoinLeaveEvent } from "../presence/join-leave.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { Encoded, Publication } from "../protocol/messages.ts";

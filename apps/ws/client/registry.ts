@@ -1,5 +1,5 @@
 import { type Bus, BusError } from "../../lib/bus.ts";
-import { isRecord, parseJson } from "../presence/client-info.ts";
+import { isRecord, parseJson } from "../json.ts";
 import { disconnects } from "../protocol/codes.ts";
 import type { Closing } from "../transport/link.ts";
 

@@ -1,3 +1,5 @@
+import { isJson, isRecord, withoutNewlines } from "../json.ts";
+
 /** Who a client is, as other clients may see it. */
 export interface ClientInfo {
   readonly user: string;
@@ -24,29 +26,9 @@ export function decodeClientInfo(value: unknown): ClientInfo | undefined {
   };
 }
 
-/** The value of a JSON text; undefined when it is none. */
-export function parseJson(data: Uint8Array): unknown {
-  try {
-    const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString();
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
-}
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
-}
-
 /** The text, undefined when it is absent, null when it is no JSON and would break what it is put into. */
 function decodeJsonText(value: unknown): string | undefined | null {
   if (value === undefined) return undefined;
   if (typeof value !== "string") return null;
-  try {
-    JSON.parse(value);
-  } catch {
-    return null;
-  }
-  // Clients take a newline for the end of a message; in JSON it can only be white space.
-  return value.replaceAll(/[\r\n]/g, " ");
+  return isJson(value) ? withoutNewlines(value) : null;
 }

@@ -1,6 +1,7 @@
 import { type Bus, BusError, type BusSubscription } from "../../lib/bus.ts";
 import { topicSubject } from "../../lib/topic-subject.ts";
-import { type ClientInfo, decodeClientInfo, isRecord, parseJson } from "./client-info.ts";
+import { isRecord, parseJson } from "../json.ts";
+import { type ClientInfo, decodeClientInfo } from "./client-info.ts";
 
 export type JoinLeaveType = "join" | "leave";
 

@@ -1,6 +1,6 @@
 import { type Bus, BusError, type BusMessage, type BusSubscription } from "../../lib/bus.ts";
 import type { Log } from "../../lib/log.ts";
-import { isRecord, parseJson } from "./client-info.ts";
+import { isRecord, parseJson } from "../json.ts";
 
 export interface MembersLimits {
   /** How often each gateway says that it is there. */

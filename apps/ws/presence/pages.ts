@@ -1,4 +1,5 @@
-import { type ClientInfo, decodeClientInfo, isRecord, parseJson } from "./client-info.ts";
+import { isRecord, parseJson } from "../json.ts";
+import { type ClientInfo, decodeClientInfo } from "./client-info.ts";
 
 /** What one gateway asks another. */
 export interface Question {

@@ -1,8 +1,7 @@
-import { isRecord } from "../../presence/client-info.ts";
+import { isRecord, withoutNewlines } from "../../json.ts";
 import type { Input } from "../effects.ts";
 import { maxFilterDepth, maxFilterNodes, maxFilterValues } from "../filter-limits.ts";
 import type { Command, FilterNode, Payload, Recover, StreamPosition } from "../messages.ts";
-import { withoutNewlines } from "./encode.ts";
 import { rawData } from "./raw-data.ts";
 
 /**

@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { isJson, withoutNewlines } from "../../json.ts";
 import type {
   ClientInfo,
   ConnectResult,
@@ -114,20 +115,6 @@ function dataField(payload: Payload): string {
 export function textOf(encoded: Encoded): string {
   if (typeof encoded === "string") return encoded;
   return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength).toString();
-}
-
-/** JSON text without raw newlines, which can only be white space in it. */
-export function withoutNewlines(json: string): string {
-  return json.includes("\n") || json.includes("\r") ? json.replaceAll(/[\r\n]/g, " ") : json;
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function connectText(result: ConnectResult): string {
