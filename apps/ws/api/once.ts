@@ -1,19 +1,30 @@
 import { createHash } from "node:crypto";
 import * as z from "zod";
 import { BusError, type BusHeaders } from "../../lib/bus.ts";
-import { type JetStream, jetStreamCodes, JetStreamError } from "../history/jetstream.ts";
+import {
+  type JetStream,
+  jetStreamCodes,
+  JetStreamError,
+  type StreamConfig,
+} from "../history/jetstream.ts";
 import type { ChannelPosition } from "../history/snapshot.ts";
 import { parseJson } from "../json.ts";
 
 /** As the family has it: so long two publications with one key are one. */
 export const keyWindowMs = 300_000;
 
-const stream = "once";
 /** Before the subject on which a message is handed on, once. */
 const onceSubjects = "g.once.";
 const keySubjects = "g.key.";
-/** What is kept of the window's publications, so that a server that starts anew knows their keys. */
-const maxBytes = 67_108_864;
+
+export interface OnceLimits {
+  /** Of publications on channels without history: by them a server that starts anew knows their keys. */
+  readonly maxBytes: number;
+  /** Of what is known of the other keys, some 200 bytes of each. */
+  readonly maxKeyBytes: number;
+}
+
+const defaultOnceLimits: OnceLimits = { maxBytes: 536_870_912, maxKeyBytes: 268_435_456 };
 
 /** What is known of a key: somebody has begun to publish with it, or has published. */
 const record = z.object({
@@ -25,6 +36,7 @@ const record = z.object({
 export interface OnceOptions {
   readonly jetStream: JetStream;
   readonly replicas: number;
+  readonly limits?: Partial<OnceLimits>;
 }
 
 /**
@@ -35,13 +47,31 @@ export interface OnceOptions {
  * history stores it, and knows ids for a shorter time. So a record says of each key that somebody has
  * begun, and later what came of it. Who finds that somebody has begun and not ended looks for the
  * publication first, and publishes with the same id.
+ *
+ * When a stream is full, publications with keys are refused: to forget a key is to publish twice.
  */
 export class Once {
-  readonly #options: OnceOptions;
-  #ready: Promise<void> | undefined;
+  readonly #jetStream: JetStream;
+  readonly #once: StreamConfig;
+  readonly #keys: StreamConfig;
+  /** Those that are there, or being made: when the first key comes, since who has none needs no JetStream. */
+  readonly #made = new Map<StreamConfig, Promise<void>>();
 
-  constructor(options: OnceOptions) {
-    this.#options = options;
+  constructor({ jetStream, replicas, limits }: OnceOptions) {
+    const { maxBytes, maxKeyBytes } = { ...defaultOnceLimits, ...limits };
+    this.#jetStream = jetStream;
+    const window = { maxAgeMs: keyWindowMs, duplicatesMs: keyWindowMs };
+    const common = { ...window, replicas, refusesWhenFull: true } as const;
+    this.#once = {
+      ...common,
+      ...{ name: "once", subjects: [`${onceSubjects}>`], maxPerSubject: -1, maxBytes },
+      republish: { src: `${onceSubjects}*.>`, dest: "{{wildcard(1)}}.>" },
+    };
+    // Not together with payloads, which would push them out.
+    this.#keys = {
+      ...common,
+      ...{ name: "keys", subjects: [`${keySubjects}*`], maxPerSubject: 1, maxBytes: maxKeyBytes },
+    };
   }
 
   /**
@@ -58,7 +88,7 @@ export class Once {
       readonly withinMs: number;
     },
   ): Promise<void> {
-    await this.#asking((jetStream) =>
+    await this.#ask(this.#once, (jetStream) =>
       jetStream.publish(`${onceSubjects}${subject}`, data, options),
     );
   }
@@ -80,7 +110,7 @@ export class Once {
     const position = (begun === undefined ? undefined : await find()) ?? (await store());
     const text = JSON.stringify({ done: true, ...position });
     // Without it, who tries again later could not be told; so it is not a success before.
-    await this.#asking((jetStream) => jetStream.publish(subject, Buffer.from(text)));
+    await this.#ask(this.#keys, (jetStream) => jetStream.publish(subject, Buffer.from(text)));
     return position;
   }
 
@@ -89,12 +119,15 @@ export class Once {
     for (let attempt = 0; attempt < 3; attempt += 1) {
       try {
         const bytes = Buffer.from(JSON.stringify({ done: false }));
-        await this.#asking((jetStream) => jetStream.publish(subject, bytes, { expectedLast: 0 }));
+        await this.#ask(this.#keys, (jetStream) =>
+          jetStream.publish(subject, bytes, { expectedLast: 0 }),
+        );
         return undefined;
       } catch (error) {
         if (!isConflict(error)) throw error;
       }
-      const stored = await this.#asking((jetStream) => jetStream.last(stream, subject));
+      const { name } = this.#keys;
+      const stored = await this.#ask(this.#keys, (jetStream) => jetStream.last(name, subject));
       const known = record.safeParse(stored && parseJson(stored.data));
       // It may have ended its time just now.
       if (known.success) return known.data;
@@ -102,30 +135,19 @@ export class Once {
     throw new BusError("unavailable", "what is known of an idempotency key cannot be read");
   }
 
-  /** The stream is made when the first key comes: a gateway without keys needs no JetStream for them. */
-  async #asking<T>(question: (jetStream: JetStream) => Promise<T>): Promise<T> {
-    const { jetStream, replicas } = this.#options;
-    this.#ready ??= jetStream.ensureStream({
-      name: stream,
-      subjects: [`${onceSubjects}>`, `${keySubjects}*`],
-      // A key is two messages, a publication any number of different ones.
-      maxPerSubject: -1,
-      maxAgeMs: keyWindowMs,
-      duplicatesMs: keyWindowMs,
-      maxBytes,
-      replicas,
-      republish: { src: `${onceSubjects}*.>`, dest: "{{wildcard(1)}}.>" },
-    });
+  async #ask<T>(stream: StreamConfig, question: (jetStream: JetStream) => Promise<T>): Promise<T> {
+    const jetStream = this.#jetStream;
+    const made = this.#made.get(stream) ?? jetStream.ensureStream(stream);
+    this.#made.set(stream, made);
     try {
-      await this.#ready;
+      await made;
       return await question(jetStream);
     } catch (error) {
+      if (isConflict(error)) throw error;
       // It may be gone, or never have come to be.
-      if (!isConflict(error)) this.#ready = undefined;
-      if (error instanceof JetStreamError && !isConflict(error)) {
-        throw new BusError("unavailable", error.message, { cause: error });
-      }
-      throw error;
+      if (this.#made.get(stream) === made) this.#made.delete(stream);
+      if (!(error instanceof JetStreamError)) throw error;
+      throw new BusError("unavailable", error.message, { cause: error });
     }
   }
 }

@@ -41,10 +41,12 @@ export interface StreamConfig {
   /** Of all subjects; absent: no limit. */
   readonly maxMessages?: number;
   readonly maxBytes?: number;
+  /** A full stream refuses what is new, and does not drop what is old. */
+  readonly refusesWhenFull?: true;
   /** For how long it knows the ids of publications; absent: as `duplicateWindowMs` says. */
   readonly duplicatesMs?: number;
   readonly replicas: number;
-  readonly republish: { readonly src: string; readonly dest: string };
+  readonly republish?: { readonly src: string; readonly dest: string };
 }
 
 /** JetStream answered with an error; `code` is its `err_code`. */
@@ -266,7 +268,7 @@ function streamConfig(config: StreamConfig): object {
     name: config.name,
     subjects: config.subjects,
     retention: "limits",
-    discard: "old",
+    discard: config.refusesWhenFull === true ? "new" : "old",
     storage: "file",
     num_replicas: config.replicas,
     max_msgs_per_subject: config.maxPerSubject,
@@ -277,7 +279,7 @@ function streamConfig(config: StreamConfig): object {
     allow_direct: true,
     // One taken out of the middle would not be missed, and offsets would shift.
     deny_delete: true,
-    republish: config.republish,
+    ...(config.republish === undefined ? {} : { republish: config.republish }),
   };
 }
 
