@@ -1,6 +1,6 @@
 /**
  * How bytes of clients come and go, at little cost: TCP sockets that read into one shared buffer and look at
- * frames, chunks and lines byte by byte, so that one core of load suffices for one core of server.
+ * frames and lines byte by byte, so that one core of load suffices for one core of server.
  */
 import { Agent, request } from "node:http";
 import { connect as connectTcp, type Socket } from "node:net";
@@ -240,14 +240,11 @@ export interface StreamOptions {
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 const eventStart = "data: ".length;
 
-/** An answer that never ends, in chunks or as it is; what is sent goes in requests of its own. */
+/** An answer that ends with the connection; what is sent goes in requests of its own. */
 export class StreamCarrier extends Connection {
   session: Session | undefined;
   readonly #port: number;
   readonly #options: StreamOptions;
-  /** The beginning of a message whose end is in the next chunk. */
-  #partial: Buffer | undefined;
-  #chunked = false;
 
   constructor(port: number, options: StreamOptions, receiver: Receiver) {
     super(port, options.question, "200", receiver);
@@ -275,38 +272,17 @@ export class StreamCarrier extends Connection {
   }
 
   protected override begin(head: string): void {
-    this.#chunked = /^transfer-encoding: chunked\r?$/im.test(head);
+    // Chunks would be read as messages.
+    if (/^transfer-encoding:/im.test(head)) {
+      this.receiver.failed(new Error(`an answer that is no plain stream: ${head}`));
+    }
     super.begin(head);
   }
 
   protected override take(bytes: Buffer, from: number): number {
-    if (!this.#chunked) return from + this.#messages(bytes.subarray(from));
-    let at = from;
-    for (;;) {
-      // "a0\r\n", as many bytes, "\r\n".
-      const lineEnd = bytes.indexOf(newline, at);
-      if (lineEnd < 0) return at;
-      const length = Number.parseInt(bytes.toString("latin1", at, lineEnd - 1), 16);
-      const start = lineEnd + 1;
-      if (bytes.length < start + length + 2) return at;
-      if (length === 0) {
-        this.receiver.failed(new Error("the server ended a stream"));
-        return bytes.length;
-      }
-      this.#chunk(bytes.subarray(start, start + length));
-      at = start + length + 2;
-    }
-  }
-
-  #chunk(chunk: Buffer): void {
-    const bytes = this.#partial === undefined ? chunk : Buffer.concat([this.#partial, chunk]);
-    this.#partial = undefined;
-    const rest = this.#messages(bytes);
-    if (rest < bytes.length) this.#partial = Buffer.from(bytes.subarray(rest));
-  }
-
-  #messages(bytes: Buffer): number {
-    return this.#options.framing === "delimited" ? this.#delimited(bytes) : this.#lines(bytes);
+    const rest = bytes.subarray(from);
+    const taken = this.#options.framing === "delimited" ? this.#delimited(rest) : this.#lines(rest);
+    return from + taken;
   }
 
   #lines(bytes: Buffer): number {

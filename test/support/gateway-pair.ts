@@ -47,7 +47,7 @@ export class GatewayPair implements AsyncDisposable {
     this.ports = ports;
   }
 
-  /** @param main the program; `apps/ws` as it is by default */
+  /** @param main the program; the bundle of `apps/ws` as it is by default */
   static async start(config: object, main?: string): Promise<GatewayPair> {
     const jetStream = await JetStreamServer.start();
     const gateways = [1, 2].map(() => startGatewayProcess(jetStream.server.url, config, main));

@@ -6,6 +6,7 @@ import { Centrifuge as ProtobufCentrifuge } from "centrifuge/build/protobuf";
 import { EventSource } from "eventsource";
 import { WebSocket } from "ws";
 import { type ClientKind, clientKinds } from "./client-kind.ts";
+import { bundleWith } from "./mutant.ts";
 import { NatsServer } from "./nats.ts";
 import { ServiceProcess } from "./process.ts";
 
@@ -39,16 +40,22 @@ export class JetStreamServer implements AsyncDisposable {
   }
 }
 
+/** The gateway as it is deployed, bundled once for this process: it starts sooner than its sources. */
+export const bundledGateway = ((): (() => string) => {
+  let file: string | undefined;
+  return () => (file ??= bundleWith("ws"));
+})();
+
 /**
  * Starts a gateway in a process of its own.
  *
  * @param config as in `WS_CONFIG`
- * @param main the program; `apps/ws` as it is by default
+ * @param main the program; the bundle of `apps/ws` as it is by default
  */
 export function startGatewayProcess(
   natsUrl: string,
   config: object,
-  main = "apps/ws/main.ts",
+  main = bundledGateway(),
 ): ServiceProcess {
   return new ServiceProcess(main, { NATS_URL: natsUrl, WS_CONFIG: JSON.stringify(config) });
 }

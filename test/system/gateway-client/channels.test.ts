@@ -6,7 +6,6 @@ import { subjectOf } from "../../support/gateway-process.ts";
 import { Client } from "../../support/gateway.ts";
 import { NpmClient } from "../../support/npm-client.ts";
 import { ProtocolClient } from "../../support/protocol-client.ts";
-import { bundledGateway } from "../gateway-recovery/mutants.ts";
 import { open } from "./config.ts";
 
 /** What every kind of client sees alike is in the table; here is what is between them and NATS, word by word. */
@@ -16,7 +15,7 @@ describe("channels of two gateways, where everybody may do everything", () => {
   let there: NpmClient;
 
   before(async () => {
-    pair = await GatewayPair.start(open, bundledGateway());
+    pair = await GatewayPair.start(open);
     here = await NpmClient.connect(pair.port(0));
     there = await NpmClient.connect(pair.port(1));
   });

@@ -4,14 +4,13 @@ import { clientKinds } from "../../support/client-kind.ts";
 import { GatewayPair, inSeconds, token } from "../../support/gateway-pair.ts";
 import { NpmClient } from "../../support/npm-client.ts";
 import { ProtocolClient } from "../../support/protocol-client.ts";
-import { bundledGateway } from "../gateway-recovery/mutants.ts";
 import { guarded } from "./config.ts";
 
 describe("a connection of the npm client", { concurrency: 4 }, () => {
   let pair: GatewayPair;
 
   before(async () => {
-    pair = await GatewayPair.start(guarded, bundledGateway());
+    pair = await GatewayPair.start(guarded);
   });
   after(async () => {
     await pair[Symbol.asyncDispose]();

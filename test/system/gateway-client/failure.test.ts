@@ -8,7 +8,6 @@ import { subjectOf } from "../../support/gateway-process.ts";
 import { NpmClient } from "../../support/npm-client.ts";
 import { ProtocolClient } from "../../support/protocol-client.ts";
 import { Random } from "../../support/random.ts";
-import { bundledGateway } from "../gateway-recovery/mutants.ts";
 import { open } from "./config.ts";
 
 /** The client's own limit for a command; then it gives up the connection. */
@@ -17,7 +16,7 @@ const commandMs = 5_000;
 describe("the protocol while parts of the system fail", { concurrency: 4 }, () => {
   /** Each test breaks its own. */
   async function start(config: object = open): Promise<GatewayPair> {
-    return GatewayPair.start(config, bundledGateway());
+    return GatewayPair.start(config);
   }
 
   it("answers a subscribe with a temporary error within 5 s when NATS stalls", async () => {

@@ -6,7 +6,6 @@ import { GatewayPair } from "../../support/gateway-pair.ts";
 import { subjectOf } from "../../support/gateway-process.ts";
 import { NpmClient, type NpmSubscription } from "../../support/npm-client.ts";
 import { ProtocolClient } from "../../support/protocol-client.ts";
-import { bundledGateway } from "../gateway-recovery/mutants.ts";
 import { open } from "./config.ts";
 import { GatewayDoor } from "./gateway-door.ts";
 
@@ -16,7 +15,7 @@ describe("recovery, as the npm client sees it", () => {
   let publisher: NpmClient;
 
   before(async () => {
-    pair = await GatewayPair.start(open, bundledGateway());
+    pair = await GatewayPair.start(open);
     door = await GatewayDoor.open(pair);
     publisher = await NpmClient.connect(pair.port(0));
   });

@@ -1,7 +1,6 @@
 import { after, before, describe, it } from "node:test";
 import { clientKinds } from "../../support/client-kind.ts";
 import { GatewayPair } from "../../support/gateway-pair.ts";
-import { bundledGateway } from "../gateway-recovery/mutants.ts";
 import { table } from "./config.ts";
 import { rows } from "./table/rows.ts";
 import { Stage } from "./table/stage.ts";
@@ -14,7 +13,7 @@ describe("the npm client, however it speaks", () => {
   let pair: GatewayPair;
 
   before(async () => {
-    pair = await GatewayPair.start(table, bundledGateway());
+    pair = await GatewayPair.start(table);
   });
   after(async () => {
     await pair[Symbol.asyncDispose]();

@@ -1,5 +1,5 @@
 /** The gateway with one deliberate defect, to show that the checker sees it. */
-import { bundleWith, type Mutant } from "../../support/mutant.ts";
+import type { Mutant } from "../../support/mutant.ts";
 
 export const mutants = {
   gap: {
@@ -70,9 +70,3 @@ export const mutants = {
           return 0;`,
   },
 } as const satisfies Readonly<Record<string, Mutant>>;
-
-/** The gateway as it is deployed, bundled once for this process. */
-export const bundledGateway = ((): (() => string) => {
-  let file: string | undefined;
-  return () => (file ??= bundleWith("ws"));
-})();

@@ -6,7 +6,6 @@ import { NatsWire } from "../../support/nats-wire.ts";
 import type { NatsServer } from "../../support/nats.ts";
 import type { ServiceProcess } from "../../support/process.ts";
 import { Random } from "../../support/random.ts";
-import { bundledGateway } from "./mutants.ts";
 
 export const tokenKey = "a key that only tests know";
 
@@ -92,7 +91,7 @@ export class World implements AsyncDisposable {
   async run(index: number, { ready = false } = {}): Promise<void> {
     const wire = this.wires[index];
     if (wire === undefined) throw new Error(`there is no gateway ${index}`);
-    const { size, main = bundledGateway() } = this.#options;
+    const { size, main } = this.#options;
     const gateway = startGatewayProcess(wire.url, configOf(size), main);
     this.#gateways[index] = gateway;
     gateway.child.once("exit", (code, signal) => {

@@ -21,11 +21,9 @@ export const serverApiRows: Rows = {
     const subscriptions = await Promise.all([here.subscribe(channel), there.subscribe(channel)]);
     const data = { ü: ["ß", 1.5] };
     const tags = { colour: "grün" };
-    assert.partialDeepStrictEqual(await stage.call("publish", { channel, data, tags }), {
-      offset: 1,
-    });
-    const b64data = Buffer.of(0x61, 0xff, 0x62).toString("base64");
-    await stage.call("broadcast", { channels: [channel, stage.channel()], b64data });
+    const { offset } = await stage.api.publish(channel, data, { tags });
+    assert.equal(offset, 1);
+    await stage.api.broadcast([channel, stage.channel()], Uint8Array.of(0x61, 0xff, 0x62));
     for (const subscription of subscriptions) {
       assert.deepEqual(await subscription.received(2), [data, "a\ufffdb"]);
       const [first, second] = subscription.publications;
@@ -42,37 +40,37 @@ export const serverApiRows: Rows = {
     const [user, client] = await somebody(stage);
     // It could not subscribe to it itself.
     const channel = stage.channel("own");
-    await stage.call("subscribe", { user, channel });
+    await stage.api.subscribe({ user }, channel);
     await client.happens(`subscribed ${channel}`);
-    await stage.call("publish", { channel, data: "hello" });
+    await stage.api.publish(channel, "hello");
     await client.happens(`publication ${channel} 1 "hello"`);
-    await stage.call("unsubscribe", { user, channel });
+    await stage.api.unsubscribe({ user }, channel);
     await client.happens(`unsubscribed ${channel}`);
     const own = await client.subscribe(stage.channel());
-    await stage.call("unsubscribe", { user, channel: own.channel });
+    await stage.api.unsubscribe({ user }, own.channel);
     await own.happens("unsubscribed 2000");
-    await stage.call("publish", { channel, data: "not for it" });
+    await stage.api.publish(channel, "not for it");
     assert.equal(client.publications.length, 1);
     assert.deepEqual(client.connection, ["connecting 0", "connected"]);
   },
 
   async "is disconnected by the server API, for good or to come back"(stage) {
     const [user, client] = await somebody(stage);
-    await stage.call("disconnect", { user, disconnect: { code: 3005, reason: "come back" } });
+    await stage.api.disconnect({ user }, { code: 3005, reason: "come back" });
     await client.happens("connecting 3005");
     await client.happens("connected", 2);
-    await stage.call("disconnect", { user, disconnect: { code: 4_500, reason: "enough" } });
+    await stage.api.disconnect({ user }, { code: 4_500, reason: "enough" });
     await client.happens("disconnected 4500");
     const [another, other] = await somebody(stage);
-    await stage.call("disconnect", { user: another });
+    await stage.api.disconnect({ user: another });
     await other.happens("disconnected 3503");
   },
 
   async "is told by the server API how long it may stay"(stage) {
     const [user, client] = await somebody(stage);
     const [another, other] = await somebody(stage);
-    await stage.call("refresh", { user: another, expire_at: inSeconds(1) });
-    await stage.call("refresh", { user, client: client.id, expired: true });
+    await stage.api.refresh({ user: another }, { expireAt: inSeconds(1) });
+    await stage.api.refresh({ user, client: client.id }, { expired: true });
     await client.happens("connecting 3005");
     // The npm client learns nothing of it, and so asks for no token.
     await other.happens("connecting 3005");

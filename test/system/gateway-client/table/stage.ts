@@ -1,5 +1,6 @@
 /** What the rows of the table are made of. */
 import type { HistoryOptions, SubscriptionOptions } from "centrifuge";
+import { GatewayClient } from "../../../../apps/lib/gateway-client.ts";
 import type { ClientKind } from "../../../support/client-kind.ts";
 import { type GatewayPair, token } from "../../../support/gateway-pair.ts";
 import type { ClientOptions } from "../../../support/gateway-process.ts";
@@ -78,16 +79,10 @@ export class Stage implements AsyncDisposable {
     return this.pair.channel(namespace);
   }
 
-  /** Calls a method of the server API, on the gateway on which most clients are not; its result. */
-  async call(method: string, body: object): Promise<unknown> {
-    const answer = await fetch(`http://127.0.0.1:${this.pair.port(1)}/api/${method}`, {
-      method: "POST",
-      headers: { "content-type": "application/json", "x-api-key": apiKey },
-      body: JSON.stringify(body),
-    });
-    const { result, error } = (await answer.json()) as { result?: unknown; error?: object };
-    if (error !== undefined) throw new Error(`${method}: ${JSON.stringify(error)}`);
-    return result;
+  /** The server API of the gateway on which most clients are not. */
+  get api(): GatewayClient {
+    const url = `http://127.0.0.1:${this.pair.port(1)}/api`;
+    return new GatewayClient({ url, key: () => apiKey });
   }
 
   /** Ends with the row. */
