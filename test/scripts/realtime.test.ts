@@ -9,7 +9,7 @@ import { JetStreamServer, startGatewayProcess } from "../support/gateway-process
 import type { ServiceProcess } from "../support/process.ts";
 import { RealtimeScript } from "../support/realtime-script.ts";
 
-/** The options of a stack's gateway, with the tests' key for tokens. */
+/** The options of a stack's gateway, with the tests' keys in the place of secrets. */
 function gatewayOf(stack: string): object {
   const file = readFileSync(join(repository, `Pulumi.${stack}.yaml`), "utf8");
   const { config } = parse(file) as {
@@ -17,7 +17,8 @@ function gatewayOf(stack: string): object {
   };
   const { gateway } = config["appengine-realtime:ws"];
   const keys = { ...gateway.client.token, hmac_secret_key: hmacKey };
-  return { ...gateway, client: { ...gateway.client, token: keys } };
+  const client = { ...gateway.client, token: keys };
+  return { ...gateway, client, http_api: { key: "a key of the server API" } };
 }
 
 describe("npm run realtime", () => {
