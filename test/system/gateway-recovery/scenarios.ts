@@ -47,7 +47,7 @@ export class Scene {
     const scene = new Scene(world, stack, recorder);
     await run(scene);
     await Promise.all(scene.#publishers.map((publisher) => publisher.settle()));
-    await recorder.read();
+    await scene.#record();
     const end = await scene.position(1);
     const converged = (): boolean =>
       scene.#subscribers.every((subscriber) => subscriber.isAt(channel, end));
@@ -104,7 +104,7 @@ export class Scene {
     for (let sent = 1; sent <= count; sent += 1) {
       await publisher.publish(to, ++this.#sequence);
       // A short history forgets them soon.
-      if (sent % 20 === 0) await this.#recorder.read();
+      if (sent % 20 === 0) await this.#record();
     }
     await publisher.close();
   }
@@ -122,9 +122,17 @@ export class Scene {
     }
   }
 
+  /** NATS may have come back a moment ago, and answer late. */
+  async #record(): Promise<void> {
+    await eventually("the streams can be read", async () => {
+      await this.#recorder.read();
+      return true;
+    });
+  }
+
   /** Deletes what the stream holds of the channel. */
   async purge(): Promise<void> {
-    await this.#recorder.read();
+    await this.#record();
     this.#purged.set(channel, this.#recorder.truth.get(channel)?.length ?? 0);
     const nats = await natsClient(this.world.nats.port);
     const manager = await nats.jetstreamManager();

@@ -1,36 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { ChannelRules } from "../../../../apps/ws/channel/rules.ts";
-import { decodeConfig } from "../../../../apps/ws/config/options.ts";
-import { disconnects, errors } from "../../../../apps/ws/protocol/codes.ts";
 import { decodeFrame } from "../../../../apps/ws/protocol/json/decode.ts";
 import { encodePush, encodeReply } from "../../../../apps/ws/protocol/json/encode.ts";
 import { type Effect, type Input, Session } from "../../../../apps/ws/protocol/session.ts";
-import { history } from "./peer.ts";
+import { allowedCloses, allowedErrors, fuzzed } from "./fuzzed.ts";
 
 /** How many frames are tried: so many mutated ones in each run, and some that were made from nothing. */
 const runs = 250;
 const mutatedPerRun = 400;
-
-const config = decodeConfig({
-  client: { insecure: true, channel_limit: 5 },
-  rpc: { ping: { enabled: true } },
-  channel: {
-    without_namespace: { presence: true, join_leave: true, ...history, force_recovery: true },
-    namespaces: [{ name: "ns" }],
-  },
-});
-const rules = new ChannelRules(config);
-
-/** What a client may be told that sends nonsense. */
-const allowedErrors = new Set<number>(Object.values(errors).map(({ code }) => code));
-const allowedCloses = new Set<number>([
-  disconnects.badRequest.code,
-  disconnects.notAvailable.code,
-  disconnects.tooManyRequests.code,
-  disconnects.channelLimit.code,
-]);
 
 const frames = [
   '{"connect":{"token":"aaa.bbb.ccc","data":{"a":1},"subs":{"a":{"recover":true,"offset":7,"epoch":"xyz"}},"name":"js","version":"5.8.0"},"id":1}',
@@ -132,8 +110,7 @@ function mutated(random: Random): string {
 
 function sessionIn(random: Random): Session {
   const session = new Session({
-    config,
-    rules,
+    ...fuzzed,
     client: "c1",
     version: "v1",
     now: 0,
@@ -182,8 +159,8 @@ function check(frame: string, inputs: readonly Input[], effects: readonly Effect
       if (reply.error !== undefined) assert.ok(allowedErrors.has(reply.error.code));
     } else if (effect.kind === "push") JSON.parse(encodePush(effect.push));
     else if ("channel" in effect) {
-      assert.equal(rules.problem(effect.channel), undefined);
-      assert.notEqual(rules.options(effect.channel), undefined);
+      assert.equal(fuzzed.rules.problem(effect.channel), undefined);
+      assert.notEqual(fuzzed.rules.options(effect.channel), undefined);
       if (effect.kind === "publish") {
         const data = Buffer.from(effect.data).toString();
         assert.doesNotMatch(data, /[\r\n]/);

@@ -2,15 +2,12 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import fc from "fast-check";
-import { ChannelRules } from "../../../../../apps/ws/channel/rules.ts";
-import { decodeConfig } from "../../../../../apps/ws/config/options.ts";
-import { disconnects, errors } from "../../../../../apps/ws/protocol/codes.ts";
 import { protobufCodec } from "../../../../../apps/ws/protocol/protobuf/codec.ts";
 import { type Effect, type Input, Session } from "../../../../../apps/ws/protocol/session.ts";
 import { delimited, someFrame } from "../../../../support/protobuf-fuzz.ts";
 import { Random } from "../../../../support/random.ts";
 import { referenceCodec } from "../../../../support/reference-codec.ts";
-import { history } from "../peer.ts";
+import { allowedCloses, allowedErrors, fuzzed } from "../fuzzed.ts";
 import { commandVectors } from "../vectors.ts";
 
 /** How many frames are tried. */
@@ -72,26 +69,10 @@ function decode(frame: Uint8Array): readonly Input[] {
   return inputs;
 }
 
-const config = decodeConfig({
-  client: { insecure: true, channel_limit: 5 },
-  rpc: { ping: { enabled: true } },
-  channel: {
-    without_namespace: { presence: true, join_leave: true, ...history, force_recovery: true },
-    namespaces: [{ name: "ns" }],
-  },
-});
-const rules = new ChannelRules(config);
-const allowedErrors = new Set<number>(Object.values(errors).map(({ code }) => code));
-const allowedCloses = new Set<number>([
-  disconnects.badRequest.code,
-  disconnects.notAvailable.code,
-  disconnects.tooManyRequests.code,
-  disconnects.channelLimit.code,
-]);
-
 function connected(): Session {
   const session = new Session({
-    ...{ config, rules, client: "c1", version: "v1", now: 0, timeOrigin: 1e12, random: 0.5 },
+    ...fuzzed,
+    ...{ client: "c1", version: "v1", now: 0, timeOrigin: 1e12, random: 0.5 },
   });
   const connect = referenceCodec.encodeCommands([{ id: 1, connect: {} }]);
   for (const input of decode(connect)) session.receive(input, 0);
@@ -110,7 +91,7 @@ function check(effects: readonly Effect[]): boolean {
       assert.equal(effect, effects.at(-1));
       assert.ok(allowedCloses.has(effect.code), `closed with ${effect.code}`);
       return true;
-    } else if ("channel" in effect) assert.equal(rules.problem(effect.channel), undefined);
+    } else if ("channel" in effect) assert.equal(fuzzed.rules.problem(effect.channel), undefined);
   }
   return false;
 }
