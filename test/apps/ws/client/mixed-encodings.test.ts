@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, it } from "node:test";
 import { WebSocket } from "ws";
-import { clientKinds, type ClientKind } from "../../support/client-kind.ts";
-import { eventually } from "../../support/eventually.ts";
-import { subjectOf } from "../../support/gateway-process.ts";
-import { Client, startGateway } from "../../support/gateway.ts";
-import { NpmClient } from "../../support/npm-client.ts";
-import { referenceCodec } from "../../support/reference-codec.ts";
+import { clientKinds, type ClientKind } from "../../../support/client-kind.ts";
+import { eventually } from "../../../support/eventually.ts";
+import { subjectOf } from "../../../support/gateway-process.ts";
+import { Client, startGateway } from "../../../support/gateway.ts";
+import { NpmClient } from "../../../support/npm-client.ts";
+import { referenceCodec } from "../../../support/reference-codec.ts";
 
 const config = {
   client: { insecure: true },
