@@ -145,7 +145,7 @@ export type Effect =
   | {
       readonly kind: "rpc";
       readonly task: number;
-      readonly subject: string;
+      readonly method: string;
       readonly data: Payload;
       /** Who calls, as JSON. */
       readonly caller: string;

@@ -17,13 +17,13 @@ export function rpc(state: SessionState, { id, name, data }: RpcCommand, size: n
     state.fail(id, ping.enabled ? errors.methodNotFound : errors.notAvailable);
     return;
   }
-  const method = findMethod(config, name);
-  if ("code" in method) {
-    state.fail(id, method);
+  const options = findMethod(config, name);
+  if ("code" in options) {
+    state.fail(id, options);
     return;
   }
   const { user, insecure } = state.asker;
-  if (user === "" && !method.options.allow_for_anonymous && !insecure) {
+  if (user === "" && !options.allow_for_anonymous && !insecure) {
     state.fail(id, errors.permissionDenied);
     return;
   }
@@ -35,10 +35,10 @@ export function rpc(state: SessionState, { id, name, data }: RpcCommand, size: n
   state.emit({
     kind: "rpc",
     task: state.begin({ kind: "rpc", id, size }),
-    subject: method.subject,
+    method: name,
     data,
     caller: callerText(state),
-    withinMs: method.options.timeout,
+    withinMs: options.timeout,
   });
 }
 

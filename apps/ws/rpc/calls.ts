@@ -1,5 +1,5 @@
 import { type Bus, BusError, type BusMessage } from "../../lib/bus.ts";
-import { rpcHeaders } from "../../lib/rpc.ts";
+import { rpcHeaders, rpcSubject } from "../../lib/rpc.ts";
 import type { GatewayConfig } from "../config/options.ts";
 import { errors, type ProtocolError } from "../protocol/codes.ts";
 import type { RpcOutcome } from "../protocol/effects.ts";
@@ -12,7 +12,7 @@ export interface CallLimits {
 }
 
 export interface CallRequest {
-  readonly subject: string;
+  readonly method: string;
   readonly data: Payload;
   /** Who calls, as JSON. */
   readonly caller: string;
@@ -58,18 +58,17 @@ export class Calls {
   }
 
   /** A call of no client: whoever makes it may call every method that is enabled. */
-  async callAsService(name: string, data: Payload): Promise<RpcOutcome> {
-    const method = findMethod(this.#rpc, name);
-    if ("code" in method) return { ok: false, error: method };
-    const { subject, options } = method;
+  async callAsService(method: string, data: Payload): Promise<RpcOutcome> {
+    const options = findMethod(this.#rpc, method);
+    if ("code" in options) return { ok: false, error: options };
     const caller = '{"user":"","client":""}';
-    const call = await this.call({ subject, data, caller, withinMs: options.timeout });
+    const call = await this.call({ method, data, caller, withinMs: options.timeout });
     call.letGo();
     return call.outcome;
   }
 
   /** Never rejects. */
-  async call({ subject, data, caller, withinMs }: CallRequest): Promise<Call> {
+  async call({ method, data, caller, withinMs }: CallRequest): Promise<Call> {
     if (
       this.#count >= this.#rpc.total_call_limit ||
       this.#bytes + data.length > this.#limits.maxCallBytes
@@ -82,7 +81,7 @@ export class Calls {
     const headers = { [rpcHeaders.caller]: caller };
     let outcome: RpcOutcome;
     try {
-      const message = await this.#bus.request(subject, data, { withinMs, headers });
+      const message = await this.#bus.request(rpcSubject(method), data, { withinMs, headers });
       outcome = this.#outcomeOf(message);
     } catch (error) {
       outcome = { ok: false, error: this.#errorOf(error) };

@@ -359,7 +359,7 @@ class World {
         assert.fail("nobody orders anything");
         break;
       case "rpc":
-        assert.equal(effect.subject, "rpc.sum");
+        assert.equal(effect.method, "sum");
         break;
       case "verify-connection":
       case "verify-subscription":

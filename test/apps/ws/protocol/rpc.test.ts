@@ -36,14 +36,14 @@ function callerOf(peer: Peer): unknown {
 }
 
 describe("a call", () => {
-  it("goes to the subject of its method, with its bytes and its time", () => {
+  it("goes to its method, with its bytes and its time", () => {
     const effect = onlyTask(calling("sum"), "rpc");
     assert.deepEqual(
-      [effect.subject, Buffer.from(effect.data).toString(), effect.withinMs, effect.caller],
-      ["rpc.sum", '{"n":1}', 250, '{"user":"","client":"c1"}'],
+      [effect.method, Buffer.from(effect.data).toString(), effect.withinMs, effect.caller],
+      ["sum", '{"n":1}', 250, '{"user":"","client":"c1"}'],
     );
     const named = onlyTask(calling("shop:order/new"), "rpc");
-    assert.deepEqual([named.subject, named.withinMs], ["rpc.shop.order/new", 4_000]);
+    assert.deepEqual([named.method, named.withinMs], ["shop:order/new", 4_000]);
     const empty = onlyTask(Peer.connected(config).send({ id: 2, rpc: { method: "sum" } }), "rpc");
     assert.equal(empty.data.length, 0);
   });

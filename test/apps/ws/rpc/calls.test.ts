@@ -43,7 +43,7 @@ describe("calls over NATS", () => {
   }
 
   const request = (method: string, more: Partial<CallRequest> = {}): CallRequest => ({
-    subject: `rpc.${method}`,
+    method,
     data: Buffer.from("[1]"),
     caller: '{"user":"ä","client":"c"}',
     withinMs: 20_000,
@@ -100,9 +100,9 @@ describe("calls over NATS", () => {
       },
     });
     await service.flush();
-    const ordered = await outcomeOf(calls, request("shop.order"));
+    const ordered = await outcomeOf(calls, request("shop:order"));
     assert.equal(ordered.ok && Buffer.from(ordered.data).toString(), "ordered");
-    const refused = await outcomeOf(calls, request("shop.order", { data: Buffer.from("[2]") }));
+    const refused = await outcomeOf(calls, request("shop:order", { data: Buffer.from("[2]") }));
     assert.deepEqual(refused, { ok: false, error: { code: 409, message: "sold out" } });
     await framework.stop();
   });

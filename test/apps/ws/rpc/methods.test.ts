@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import fc from "fast-check";
+import { rpcSubject } from "../../../../apps/lib/rpc.ts";
 import { decodeConfig } from "../../../../apps/ws/config/options.ts";
 import { findMethod } from "../../../../apps/ws/rpc/methods.ts";
 
@@ -37,10 +38,10 @@ it("whatever clients call, it is a subject of its own below rpc., or nothing", (
   let found = 0;
   fc.assert(
     fc.property(names, (name) => {
-      const method = findMethod(rpc, name);
-      if ("code" in method) return;
+      const options = findMethod(rpc, name);
+      if ("code" in options) return;
       found += 1;
-      const { subject, options } = method;
+      const subject = rpcSubject(name);
       // What NATS takes for one subject, and never for a pattern.
       assert.match(subject, /^rpc(\.[^\s.*>\p{Cc}]{1,133}){1,2}$/u);
       assert.equal(options.timeout, subject.startsWith("rpc.shop.") ? 1_000 : 4_000);
