@@ -11,8 +11,8 @@ export interface GatewayLimits extends RawEndpointLimits, BrokerLimits, CallLimi
   readonly maxFragments: number;
   /** In how many pieces, as the network delivers them, a frame may arrive; each costs memory. */
   readonly maxBufferedChunks: number;
-  /** Open websockets and those about to open. */
-  readonly maxWebsockets: number;
+  /** Open connections and those about to open. */
+  readonly maxConnections: number;
   /** What may wait for all peers together, each counted by itself though they share a message's bytes. */
   readonly maxTotalBacklogBytes: number;
   /** Of the filters of one client, and of all: a comparison costs 1, and takes half a KiB. */
@@ -37,6 +37,10 @@ export interface GatewayLimits extends RawEndpointLimits, BrokerLimits, CallLimi
   readonly emulateMs: number;
   /** How long NATS may be away before everybody is told to reconnect. */
   readonly brokerGraceMs: number;
+  /** One request to the server API, all that are under way, and how many these may be. */
+  readonly maxApiBodyBytes: number;
+  readonly maxTotalApiBodyBytes: number;
+  readonly maxApiRequests: number;
 }
 
 /** The limits that follow from the configuration. */
@@ -48,7 +52,7 @@ export function limitsOf({ client, websocket }: GatewayConfig): GatewayLimits {
     maxBacklogBytes: client.queue_max_size,
     maxTotalBacklogBytes: client.total_queue_max_size,
     maxUnconfirmedBytes: 8_388_608,
-    maxWebsockets: client.connection_limit === 0 ? Infinity : client.connection_limit,
+    maxConnections: client.connection_limit === 0 ? Infinity : client.connection_limit,
     maxFilterCost: 512,
     maxTotalFilterCost: 131_072,
     maxPredecessorBytes: 33_554_432,
@@ -63,6 +67,9 @@ export function limitsOf({ client, websocket }: GatewayConfig): GatewayLimits {
     bodyMs: 10_000,
     emulateMs: 4_000,
     brokerGraceMs: 10_000,
+    maxApiBodyBytes: 4_194_304,
+    maxTotalApiBodyBytes: 67_108_864,
+    maxApiRequests: 1_024,
     closeGraceMs: 5_000,
     slowGraceMs: 1_000,
   };

@@ -96,9 +96,9 @@ export class Gateway {
     this.#admission = new Admission({
       bus,
       signal,
-      maxConnections: this.#limits.maxWebsockets,
+      maxConnections: this.#limits.maxConnections,
       maxPerSecond: config.client.connection_rate_limit,
-      open: () => this.counts.websockets,
+      open: () => this.counts.connections,
     });
     this.#jetStream = new JetStream(bus, inboxPrefix);
     this.#history = new History({
@@ -120,7 +120,7 @@ export class Gateway {
     this.#shared = { broker, hub, budget, log };
     const registry = options.metrics ?? new MetricsRegistry();
     this.#metrics = new Metrics(registry, {
-      connections: ["Open connections", () => this.counts.websockets],
+      connections: ["Open connections", () => this.counts.connections],
       channels: ["Channels that are subscribed to for them", () => hub.topicCount],
       channel_logs: ["Channels with history that are followed", () => this.#history.openCount],
       backlog_bytes: ["What waits for peers that read slowly", () => budget.totalBytes],
@@ -173,9 +173,9 @@ export class Gateway {
   }
 
   /** Open connections, by whatever transport, and the topics that are subscribed to for them. */
-  get counts(): { readonly websockets: number; readonly topics: number } {
+  get counts(): { readonly connections: number; readonly topics: number } {
     return {
-      websockets: this.#raw.connectionCount + this.#protocol.connectionCount,
+      connections: this.#raw.connectionCount + this.#protocol.connectionCount,
       topics: this.#shared.hub.topicCount,
     };
   }
@@ -199,7 +199,7 @@ export class Gateway {
       const last = before;
       before = now;
       return {
-        connections: this.counts.websockets,
+        connections: this.counts.connections,
         channels: this.counts.topics,
         backlogBytes: this.backlogBytes,
         opened: now.opened - last.opened,
@@ -285,8 +285,8 @@ export class Gateway {
       }),
       unavailable: () => this.#admission.refusal(),
       open: (arrival) => this.#protocol.open(arrival),
-      onRefusal: (status) => {
-        this.#metrics.refusals.inc({ status: String(status) });
+      onRefusal: (transport, status) => {
+        this.#metrics.refused(transport, status);
       },
     });
   }
@@ -304,6 +304,7 @@ export class Gateway {
       ...{ shared: this.#shared, broker: this.#shared.broker },
       ...{ presence: this.#protocol.presence, calls: this.#protocol.calls },
       publishMs: this.#limits.publishMs,
+      httpLimits: this.#limits,
       executorLimits: {
         answerMs: this.#limits.subscribeMs,
         maxPublications: client.history_max_publication_limit,
@@ -334,8 +335,8 @@ export class Gateway {
     clearTimeout(this.#brokerAway);
     if (connected) return;
     this.#brokerAway = setTimeout(() => {
-      const { websockets } = this.counts;
-      this.#log.warn({ websockets }, "NATS is away, closing websockets");
+      const { connections } = this.counts;
+      this.#log.warn({ connections }, "NATS is away, closing connections");
       this.#raw.closeAll(closings.noBroker, this.#limits.closeGraceMs);
       this.#protocol.closeAll(disconnects.serverError, this.#limits.closeGraceMs);
     }, this.#limits.brokerGraceMs);

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import type { Wire } from "./transport/wire.ts";
+import type { Transport, Wire } from "./transport/wire.ts";
 
 /** What is read at intervals, as totals since the start. */
 export interface Totals {
@@ -18,7 +18,7 @@ type WayLabels = "transport" | "encoding";
 export class Metrics {
   readonly #connects: Counter<WayLabels>;
   readonly #disconnects: Counter<WayLabels | "code">;
-  readonly refusals: Counter<"status">;
+  readonly #refusals: Counter<"transport" | "status">;
   readonly #published: Counter;
   readonly #slowCloses: Counter<WayLabels>;
   readonly incompletePresence: Counter;
@@ -56,10 +56,10 @@ export class Metrics {
       labelNames: ["transport", "encoding", "code"],
       registers,
     });
-    this.refusals = new Counter({
-      name: "gateway_refused_upgrades_total",
-      help: "Upgrades that were not granted",
-      labelNames: ["status"],
+    this.#refusals = new Counter({
+      name: "gateway_refusals_total",
+      help: "Connections that were not opened, and requests to /emulation that failed",
+      labelNames: ["transport", "status"],
       registers,
     });
     this.#published = new Counter({
@@ -132,6 +132,11 @@ export class Metrics {
   /** @param code of the gateway's close; 0: the peer ended it */
   closed(way: Way, code: number): void {
     this.#disconnects.inc({ ...labelsOf(way), code });
+  }
+
+  /** @param transport what the refused request was for */
+  refused(transport: "raw" | Transport | "emulation", status: number): void {
+    this.#refusals.inc({ transport, status });
   }
 
   published(): void {

@@ -4,7 +4,7 @@ import type { Broker, ChannelSubscription } from "./broker.ts";
 import type { ChannelMessage } from "./channel-message.ts";
 import type { Hub } from "./hub.ts";
 
-/** What all websockets of a process share. */
+/** What all connections of a process share. */
 export interface Shared {
   readonly broker: Broker;
   readonly hub: Hub<ChannelMessage, ChannelSubscription>;

@@ -70,12 +70,12 @@ export class Upgrades {
     socket.on("error", ignore);
     const wanted = readUpgrade(request, config.websocket.handler_prefix);
     if ("status" in wanted) {
-      this.#refuse(socket, wanted);
+      this.#refuse(socket, "protocol", wanted);
       return;
     }
     const refusal = this.#forbidden(request, wanted) ?? admission.refusal();
     if (refusal !== undefined) {
-      this.#refuse(socket, refusal);
+      this.#refuse(socket, wanted.endpoint, refusal);
       return;
     }
     if (wanted.endpoint === "protocol") {
@@ -87,7 +87,7 @@ export class Upgrades {
       const refused = await admission.opening((late) =>
         this.#openRaw(request, socket, head, { wanted, ignore, late }),
       );
-      if (refused !== undefined) this.#refuse(socket, refused);
+      if (refused !== undefined) this.#refuse(socket, "raw", refused);
     } catch (error) {
       shared.log.error({ err: error }, "bug: an upgrade failed");
       socket.destroy();
@@ -156,8 +156,8 @@ export class Upgrades {
     }
   }
 
-  #refuse(socket: Duplex, refusal: Refusal): void {
-    this.#options.metrics.refusals.inc({ status: String(refusal.status) });
+  #refuse(socket: Duplex, endpoint: Wanted["endpoint"], refusal: Refusal): void {
+    this.#options.metrics.refused(endpoint === "raw" ? "raw" : "websocket", refusal.status);
     refuseUpgrade(socket, refusal);
   }
 

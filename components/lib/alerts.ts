@@ -56,7 +56,7 @@ export function alertsOf(watched: Watched): readonly Alert[] {
       severity: "CRITICAL",
       trigger: {
         kind: "log",
-        filter: filterOf({ message: "NATS is away, closing websockets" }),
+        filter: filterOf({ message: "NATS is away, closing connections" }),
         atMostEvery: "900s",
       },
     },

@@ -11,7 +11,7 @@ export interface StreamRoutesOptions extends Omit<HttpStreamsOptions, "node" | "
   readonly config: GatewayConfig;
   readonly forwarding: Forwarding;
   /** Told of each request that is refused. */
-  readonly onRefusal: (status: number) => void;
+  readonly onRefusal: (transport: "http_stream" | "sse" | "emulation", status: number) => void;
 }
 
 /** The transports without websockets, and where what their clients send goes. */
@@ -32,14 +32,20 @@ export function addStreamRoutes(app: Express, options: StreamRoutesOptions): voi
     )
     .all(onlyMethods("POST", "OPTIONS"));
   // They are counted, and too many requests are no news that should fill a log.
-  const paths = [http_stream.handler_prefix, sse.handler_prefix, emulation.handler_prefix];
-  app.use(paths, (error: unknown, _request: Request, response: Response, next: NextFunction) => {
-    if (!(error instanceof HttpError) || response.headersSent) {
-      next(error);
-      return;
-    }
-    const { status, code, message, headers } = error;
-    onRefusal(status);
-    response.status(status).set(headers).json(errorBody(code, message));
-  });
+  const paths = [
+    ["http_stream", http_stream.handler_prefix],
+    ["sse", sse.handler_prefix],
+    ["emulation", emulation.handler_prefix],
+  ] as const;
+  for (const [transport, path] of paths) {
+    app.use(path, (error: unknown, _request: Request, response: Response, next: NextFunction) => {
+      if (!(error instanceof HttpError) || response.headersSent) {
+        next(error);
+        return;
+      }
+      const { status, code, message, headers } = error;
+      onRefusal(transport, status);
+      response.status(status).set(headers).json(errorBody(code, message));
+    });
+  }
 }

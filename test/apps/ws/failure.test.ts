@@ -49,7 +49,7 @@ describe("the gateway without NATS", () => {
     });
     const tookMs = (await closedAt) - begin;
     assert.ok(tookMs >= brokerGraceMs - 1, `the socket was kept for ${tookMs} ms only`);
-    assert.deepEqual(running.gateway.counts, { websockets: 0, topics: 0 });
+    assert.deepEqual(running.gateway.counts, { connections: 0, topics: 0 });
     assert.equal(await upgradeStatus(running.port), 503);
   });
 
@@ -158,7 +158,7 @@ describe("the gateway's end", () => {
     await using deaf = await RawSocket.upgrade(running.port, "/ws/a");
     deaf.socket.pause();
     await running.gateway.stop(50);
-    assert.deepEqual(running.gateway.counts, { websockets: 0, topics: 0 });
+    assert.deepEqual(running.gateway.counts, { connections: 0, topics: 0 });
   });
 
   it("publishes what a client sent just before the signal", async () => {

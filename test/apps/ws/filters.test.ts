@@ -57,7 +57,7 @@ describe("what filters may take", () => {
     gone.send({ id: 90, subscribe: { channel: "b", tf: tf(5) } });
     assert.equal(await subscribe(gone, "c", 5), 106);
     gone.websocket.terminate();
-    await eventually("it has gone", () => running.gateway.counts.websockets === 1);
+    await eventually("it has gone", () => running.gateway.counts.connections === 1);
     await running.nats.signal("SIGCONT");
     const last = await connect();
     await eventually("its filter is forgotten", async () => {

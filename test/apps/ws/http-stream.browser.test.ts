@@ -89,9 +89,9 @@ describe("a page of another origin in Chromium", { skip: browserMissing() ?? fal
         running.publisher.publish(`t.from-${transport}`, String(n));
         await happens(browser, `publication ${n}`);
       }
-      assert.equal(running.gateway.counts.websockets, 1);
+      assert.equal(running.gateway.counts.connections, 1);
       await browser.run("client.disconnect()");
-      await eventually("it has gone", () => running.gateway.counts.websockets === 0);
+      await eventually("it has gone", () => running.gateway.counts.connections === 0);
       await browser.run("events.length = 0");
       await start(browser, transport, "no token");
       await happens(browser, "disconnected 3500");
@@ -107,6 +107,6 @@ describe("a page of another origin in Chromium", { skip: browserMissing() ?? fal
       await happens(browser, "error transport");
       await browser.run("client.disconnect(); events.length = 0");
     }
-    assert.equal(running.gateway.counts.websockets, 0);
+    assert.equal(running.gateway.counts.connections, 0);
   });
 });

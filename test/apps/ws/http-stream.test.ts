@@ -181,7 +181,7 @@ describe("clients without websockets", { concurrency: 4 }, () => {
     assert.equal((await emulate(running.port, text({ session: "x".repeat(32) }))).status, 204);
     assert.equal(client.ended, false);
     const { body } = await ask(running.port, "/metrics");
-    assert.match(body, /gateway_refused_upgrades_total\{status="413"\} [1-9]/);
+    assert.match(body, /gateway_refusals_total\{transport="emulation",status="413"\} [1-9]/);
   });
 
   it("need a connect command in the query of an event stream, and nothing else", async () => {
@@ -196,12 +196,12 @@ describe("clients without websockets", { concurrency: 4 }, () => {
     await using raw = await RawSocket.connect(running.port);
     const connect = '{"id":1,"connect":{}}';
     const stream = `POST /connection/http_stream HTTP/1.1\r\nHost: a\r\nContent-Length: ${connect.length}\r\n\r\n${connect}`;
-    const { websockets } = running.gateway.counts;
+    const { connections } = running.gateway.counts;
     raw.socket.write(stream + stream);
     await eventually("the first is served", () => raw.received.includes('"session"'));
     assert.equal(raw.received.toString().match(/HTTP\/1\.1/g)?.length, 1);
     raw.socket.destroy();
-    await eventually("it has gone", () => running.gateway.counts.websockets <= websockets);
+    await eventually("it has gone", () => running.gateway.counts.connections <= connections);
   });
 
   it("count as websockets do, by their transport", async () => {
@@ -248,7 +248,7 @@ describe("limits of clients without websockets", { concurrency: 4 }, () => {
       using slow = await StreamClient.connect(running.port, { transport });
       await slow.command({ subscribe: { channel: "a" } });
       slow.response.pause();
-      const { websockets } = running.gateway.counts;
+      const { connections } = running.gateway.counts;
       let most = 0;
       for (let n = 0; n < 60; n += 1) {
         const count = quick.pushes.length;
@@ -259,7 +259,7 @@ describe("limits of clients without websockets", { concurrency: 4 }, () => {
       assert.ok(most > 0 && most < 2 * 1_048_576, `${most} bytes waited`);
       slow.response.resume();
       assert.equal(await slow.closing(), 3008);
-      await eventually("it has gone", () => running.gateway.counts.websockets < websockets);
+      await eventually("it has gone", () => running.gateway.counts.connections < connections);
       assert.equal(running.gateway.backlogBytes, 0);
       assert.equal(await counter(running, "gateway_slow_closes_total", { transport }), 1);
     }
@@ -349,6 +349,6 @@ describe("limits of clients without websockets", { concurrency: 4 }, () => {
     using two = await StreamClient.connect(running.port, { transport: "sse" });
     await running.gateway.stop(100);
     assert.deepEqual([await one.closing(), await two.closing()], [3001, 3001]);
-    assert.equal(running.gateway.counts.websockets, 0);
+    assert.equal(running.gateway.counts.connections, 0);
   });
 });

@@ -28,7 +28,7 @@ describe("limits of the raw endpoint", () => {
       const subjects = await running.nats.channelSubjects();
       return subjects.length === 0;
     });
-    assert.deepEqual(running.gateway.counts, { websockets: 0, topics: 0 });
+    assert.deepEqual(running.gateway.counts, { connections: 0, topics: 0 });
   });
 
   it("leaves no NATS subscription after 10,000 connects and disconnects", async () => {
@@ -46,7 +46,7 @@ describe("limits of the raw endpoint", () => {
       }
     };
     await Promise.all(Array.from({ length: 50 }, (_, name) => worker(name)));
-    await eventually("the gateway has let all go", () => running.gateway.counts.websockets === 0);
+    await eventually("the gateway has let all go", () => running.gateway.counts.connections === 0);
     assert.equal(running.gateway.counts.topics, 0);
     await running.bus.flush();
     assert.deepEqual(await running.nats.channelSubjects(), []);
@@ -75,7 +75,7 @@ describe("limits of the raw endpoint", () => {
     );
     await eventually(
       "it is cut although its close frame cannot pass",
-      () => running.gateway.counts.websockets === 1,
+      () => running.gateway.counts.connections === 1,
     );
     assert.deepEqual(
       quick.messages.map((text) => Number.parseInt(text, 10)),
@@ -124,7 +124,7 @@ describe("limits of the raw endpoint", () => {
       await running.publisher.flush();
       await running.bus.flush();
       most = Math.max(most, heldBytes() - before);
-      return running.gateway.counts.websockets === 0;
+      return running.gateway.counts.connections === 0;
     });
     // The backlogs are references to the same bytes: about 1 MiB for all of them together.
     assert.ok(most < 10 * 1_048_576, `${most} bytes`);
@@ -210,7 +210,7 @@ describe("limits of the raw endpoint", () => {
       await eventually("1008", () =>
         endless.received.includes(Buffer.from([0x88, 0x02, 0x03, 0xf0])),
       );
-      await eventually("it is gone", () => running.gateway.counts.websockets === 2);
+      await eventually("it is gone", () => running.gateway.counts.connections === 2);
     }
     assert.equal(listener.messages.length, 2);
   });
@@ -261,7 +261,7 @@ describe("limits of the raw endpoint", () => {
     await eventually("the dead peer is cut", () => dead.ended);
     const { length } = Buffer.from(await dead.head());
     assert.deepEqual([...dead.received.subarray(length)], [0x89, 0x00], "it was asked once");
-    assert.equal(running.gateway.counts.websockets, 1);
+    assert.equal(running.gateway.counts.connections, 1);
     let pings = 0;
     alive.websocket.on("ping", () => (pings += 1));
     await eventually("the other has been asked five times", () => pings >= 5);
@@ -283,7 +283,7 @@ describe("limits of the raw endpoint", () => {
   });
 
   it("refuses more websockets than the limit with 503, and takes others when some have left", async () => {
-    await using running = await startGateway({ limits: { maxWebsockets: 3 } });
+    await using running = await startGateway({ limits: { maxConnections: 3 } });
     const attempts = await Promise.allSettled(
       Array.from({ length: 10 }, (_, index) => Client.open(running.url(`t${index}`))),
     );
@@ -291,7 +291,7 @@ describe("limits of the raw endpoint", () => {
     assert.equal(open.length, 3);
     assert.equal(running.gateway.counts.topics, 3);
     open[0]?.value.websocket.close();
-    await eventually("one place is free", () => running.gateway.counts.websockets === 2);
+    await eventually("one place is free", () => running.gateway.counts.connections === 2);
     await Client.open(running.url("again"));
   });
 

@@ -115,6 +115,6 @@ describe("messages of the raw endpoint", () => {
       running.publisher.publish(`t.${topic}`, topic);
       assert.deepEqual(await client.received(1), [topic]);
     }
-    assert.deepEqual(running.gateway.counts, { websockets: topics.length, topics: topics.length });
+    assert.deepEqual(running.gateway.counts, { connections: topics.length, topics: topics.length });
   });
 });

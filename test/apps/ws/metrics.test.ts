@@ -12,6 +12,7 @@ describe("what a gateway counts", () => {
     metrics.opened(websocketJson);
     metrics.opened(httpStreamProtobuf);
     metrics.closed(httpStreamProtobuf, 3001);
+    metrics.refused("sse", 403);
     metrics.published();
     metrics.closedAsSlow("raw");
     for (const recovered of [true, false, true]) metrics.recovery(recovered);
@@ -28,6 +29,7 @@ describe("what a gateway counts", () => {
       'gateway_connects_total{transport="websocket",encoding="json"} 1',
       'gateway_connects_total{transport="http_stream",encoding="protobuf"} 1',
       'gateway_disconnects_total{transport="http_stream",encoding="protobuf",code="3001"} 1',
+      'gateway_refusals_total{transport="sse",status="403"} 1',
       "gateway_publications_total 1",
       'gateway_slow_closes_total{transport="raw"} 1',
       'gateway_recoveries_total{recovered="true"} 2',

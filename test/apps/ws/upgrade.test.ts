@@ -69,7 +69,7 @@ describe("an upgrade", () => {
     assert.equal((await wrong({ "Sec-WebSocket-Protocol": "a,,b" })).status, 400);
     await running.bus.flush();
     assert.deepEqual(await running.nats.channelSubjects(), []);
-    assert.deepEqual(running.gateway.counts, { websockets: 0, topics: 0 });
+    assert.deepEqual(running.gateway.counts, { connections: 0, topics: 0 });
   });
 
   it("to anything else than websocket is an ordinary request", async () => {
@@ -125,7 +125,7 @@ describe("an upgrade", () => {
     await gateway.stop(0);
     server.close();
     assert.equal(status, 503);
-    assert.deepEqual(gateway.counts, { websockets: 0, topics: 0 });
+    assert.deepEqual(gateway.counts, { connections: 0, topics: 0 });
   });
 
   it("that the client gives up while it waits leaves nothing behind", async () => {
@@ -142,6 +142,6 @@ describe("an upgrade", () => {
     await eventually("all are gone", () => running.gateway.counts.topics === 0);
     await running.bus.flush();
     assert.deepEqual(await running.nats.channelSubjects(), []);
-    assert.equal(running.gateway.counts.websockets, 0);
+    assert.equal(running.gateway.counts.connections, 0);
   });
 });

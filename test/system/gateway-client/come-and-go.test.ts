@@ -53,7 +53,7 @@ interface Footprint {
 
 /** @param idle how many subscriptions there are when nobody is there; undefined: as many as there are */
 async function footprint(running: RunningGateway, idle?: number): Promise<Footprint> {
-  await eventually("everybody has gone", () => running.gateway.counts.websockets === 0);
+  await eventually("everybody has gone", () => running.gateway.counts.connections === 0);
   await eventually("nothing is subscribed to for them", () => running.gateway.counts.topics === 0);
   let subscriptions = 0;
   // Channels stay open for some seconds, for those who come back.
