@@ -6,9 +6,10 @@ import type { Registry, Target } from "../client/registry.ts";
 import { parseJson } from "../json.ts";
 import type { Members } from "../presence/members.ts";
 import { Scatter } from "../presence/scatter.ts";
+import { errors } from "../protocol/codes.ts";
 import type { Order } from "../protocol/control.ts";
 import type { Closing } from "../transport/link.ts";
-import { type ApiError, apiErrors, internal } from "./errors.ts";
+import { type ApiError, badRequest, internal } from "./errors.ts";
 import { matches } from "./pattern.ts";
 
 /** What a gateway tells of itself. */
@@ -38,6 +39,8 @@ export interface ClusterLimits {
   /** How long gateways may take to do something. */
   readonly orderMs: number;
   readonly askMs: number;
+  /** What one order may take, as other gateways are asked for it; NATS takes 1 MB. */
+  readonly maxOrderBytes: number;
   /** How many channels are told of. */
   readonly maxChannels: number;
   /** How many bytes of names one message between gateways has; NATS takes 1 MB. */
@@ -47,6 +50,7 @@ export interface ClusterLimits {
 export const defaultClusterLimits: ClusterLimits = {
   orderMs: 5_000,
   askMs: 2_000,
+  maxOrderBytes: 524_288,
   maxChannels: 100_000,
   maxPageBytes: 262_144,
 };
@@ -81,7 +85,7 @@ const order = z.discriminatedUnion("order", [
     expireAt: z.number().optional(),
     info: text.optional(),
   }),
-]);
+]) satisfies z.ZodType<Order>;
 
 /** What one gateway asks of another. */
 const question = z.discriminatedUnion("ask", [
@@ -146,7 +150,7 @@ export class Cluster {
 
   /** Has all connections that are meant carry out an order; undefined when they have. */
   async order(who: Target, what: Order): Promise<ApiError | undefined> {
-    return this.#do({ ask: "order", target: who, order: order.parse(what) });
+    return this.#do({ ask: "order", target: who, order: what });
   }
 
   /** Ends all connections that are meant but those of the clients on the whitelist. */
@@ -200,9 +204,12 @@ export class Cluster {
   async #do(
     what: Extract<Question, { ask: "order" | "disconnect" }>,
   ): Promise<ApiError | undefined> {
-    const errors: ApiError[] = [];
+    // Nothing is done here that the others cannot be asked for.
+    const size = Buffer.byteLength(JSON.stringify(what));
+    if (size > this.#limits.maxOrderBytes) return tooLarge(this.#limits.maxOrderBytes);
+    const failures: ApiError[] = [];
     const note = ({ error }: z.infer<typeof done>): void => {
-      if (error !== undefined) errors.push(error);
+      if (error !== undefined) failures.push(error);
     };
     const [complete] = await Promise.all([
       this.#others(this.#limits.orderMs, async (put) => {
@@ -211,7 +218,7 @@ export class Cluster {
       this.#carryOut(what).then(note),
     ]);
     // That it was done everywhere else says nothing where it was not.
-    return complete ? errors[0] : notAll;
+    return complete ? failures[0] : notAll;
   }
 
   async #others(
@@ -238,8 +245,8 @@ export class Cluster {
       }
       return {};
     }
-    const errors = await Promise.all(found.map((each) => each.order(what.order)));
-    const error = errors.find((each) => each !== undefined);
+    const failures = await Promise.all(found.map((each) => each.order(what.order)));
+    const error = failures.find((each) => each !== undefined);
     return error === undefined ? {} : { error: { code: error.code, message: error.message } };
   }
 
@@ -278,7 +285,11 @@ export class Cluster {
   }
 }
 
+function tooLarge(maxBytes: number): ApiError {
+  return badRequest(`info, data and whitelist take more than ${maxBytes} bytes`);
+}
+
 function tooManyChannels(max: number): ApiError {
   const message = `limit exceeded: there are more than ${max} channels that match; give a pattern`;
-  return { code: apiErrors.limitExceeded.code, message };
+  return { code: errors.limitExceeded.code, message };
 }

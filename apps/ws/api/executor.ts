@@ -1,6 +1,6 @@
 import { topicSubject } from "../../lib/topic-subject.ts";
 import type { ChannelRules } from "../channel/rules.ts";
-import { publicationOf } from "../client/encodings.ts";
+import { publicationOf, publicationsWithin } from "../client/encodings.ts";
 import { readHistory } from "../client/read-history.ts";
 import type { ChannelOptions } from "../config/options.ts";
 import { Counting } from "../history/counted.ts";
@@ -8,15 +8,16 @@ import type { History } from "../history/history.ts";
 import type { JetStream } from "../history/jetstream.ts";
 import { streamName } from "../history/streams.ts";
 import { Turns } from "../history/turns.ts";
-import type { ClientInfo } from "../presence/client-info.ts";
 import type { PresenceService } from "../presence/presence.ts";
+import { errors } from "../protocol/codes.ts";
 import { jsonCodec } from "../protocol/json/codec.ts";
+import { encodeClientInfo, textOf } from "../protocol/json/encode.ts";
 import type { Calls } from "../rpc/calls.ts";
 import type { Shared } from "../shared.ts";
 import type { Cluster } from "./cluster.ts";
-import { type ApiError, apiErrors, badRequest, type Outcome } from "./errors.ts";
+import { type ApiError, badRequest, errorText, type Outcome } from "./errors.ts";
 import { errorOf, type Published, type Publisher } from "./publisher.ts";
-import type { Batch, Call, Requests, Target } from "./requests.ts";
+import type { Batch, Call, Requests } from "./requests.ts";
 
 export interface ExecutorOptions {
   readonly shared: Pick<Shared, "hub">;
@@ -100,16 +101,16 @@ export class Executor {
         const { channel, target } = call.request;
         const error = channel === "" ? undefined : this.#problem(channel);
         if (error !== undefined) return { error };
-        return ordered(await cluster.order(given(target), { order: "unsubscribe", channel }));
+        return ordered(await cluster.order(target, { order: "unsubscribe", channel }));
       }
       case "disconnect": {
         const { target, disconnect, whitelist } = call.request;
-        return ordered(await cluster.disconnect(given(target), disconnect, whitelist));
+        return ordered(await cluster.disconnect(target, disconnect, whitelist));
       }
       case "refresh": {
         const { target, expired, expireAt, info } = call.request;
-        const what = { expired, ...present({ expireAt, info }) };
-        return ordered(await cluster.order(given(target), { order: "refresh", ...what }));
+        const what = { order: "refresh", expired, expireAt, info } as const;
+        return ordered(await cluster.order(target, what));
       }
       case "presence":
         return this.#presence(call.request.channel);
@@ -134,16 +135,16 @@ export class Executor {
     const { channel, target, override, info, data, expireAt, recoverSince } = request;
     const error = this.#problem(channel);
     if (error !== undefined) return { error };
-    const details = present({ info, data, expireAt, recoverSince });
+    const details = { info, data, expireAt, recoverSince };
     const what = { order: "subscribe", channel, override, ...details } as const;
-    return ordered(await this.#options.cluster.order(given(target), what));
+    return ordered(await this.#options.cluster.order(target, what));
   }
 
   async #presence(channel: string): Promise<Outcome<string>> {
     const error = this.#problem(channel, ({ presence }) => presence);
     if (error !== undefined) return { error };
     const { clients, complete } = await this.#options.presence.ask(channel);
-    const all = [...clients].map(([id, info]) => `${JSON.stringify(id)}:${clientText(info)}`);
+    const all = [...clients].map(([id, info]) => `${JSON.stringify(id)}:${encodeClientInfo(info)}`);
     // As in the protocol, and no error: what there is may be enough.
     const incomplete = complete ? "" : ',"incomplete":true';
     return { result: `{"presence":{${all.join(",")}}${incomplete}}` };
@@ -170,15 +171,10 @@ export class Executor {
     const request = { limit: limit < 0 ? most : Math.min(limit, most), since, reverse };
     const deadline = performance.now() + limits.answerMs;
     const read = await readHistory(shared, channel, request, deadline);
-    if (read === undefined) return { error: apiErrors.unrecoverablePosition };
-    const texts: string[] = [];
-    let size = 0;
-    for (const message of read.messages) {
-      const text = String(publicationOf(jsonCodec, message));
-      size += text.length;
-      if (size > limits.maxAnswerSize) break;
-      texts.push(text);
-    }
+    if (read === undefined) return { error: errors.unrecoverablePosition };
+    const texts = publicationsWithin(read.messages, limits.maxAnswerSize, (message) =>
+      publicationOf(jsonCodec, message),
+    );
     const { offset, epoch } = read.position;
     const publications = texts.join(",");
     const position = `"epoch":${JSON.stringify(epoch)},"offset":${offset}`;
@@ -194,7 +190,7 @@ export class Executor {
     const error = this.#problem(channel, hasHistory);
     if (error !== undefined) return { error };
     const namespace = history.namespaceOf(channel);
-    if (namespace === undefined) return { error: apiErrors.notAvailable };
+    if (namespace === undefined) return { error: errors.notAvailable };
     const deadline = performance.now() + limits.answerMs;
     const counting = new Counting(history, channel);
     try {
@@ -218,11 +214,8 @@ export class Executor {
 
   async #rpc({ method, params }: Requests["rpc"]): Promise<Outcome<string>> {
     const outcome = await this.#options.calls.callAsService(method, Buffer.from(params));
-    if (!outcome.ok) {
-      const { code, message } = outcome.error;
-      return { error: { code, message } };
-    }
-    return { result: `{"data":${jsonText(outcome.data)}}` };
+    if (!outcome.ok) return { error: outcome.error };
+    return { result: `{"data":${textOf(jsonCodec.payload(outcome.data))}}` };
   }
 
   /** Why nothing can be done on a channel; undefined when it can. */
@@ -234,13 +227,13 @@ export class Executor {
     const problem = rules.problem(channel);
     if (problem !== undefined) return badRequest(problem);
     const options = rules.options(channel);
-    if (options === undefined) return apiErrors.unknownChannel;
-    return isAvailable(options) ? undefined : apiErrors.notAvailable;
+    if (options === undefined) return errors.unknownChannel;
+    return isAvailable(options) ? undefined : errors.notAvailable;
   }
 }
 
 const tooLarge: ApiError = {
-  code: apiErrors.limitExceeded.code,
+  code: errors.limitExceeded.code,
   message: "limit exceeded: the answers of the batch are too large; this command was carried out",
 };
 
@@ -258,41 +251,11 @@ function published(outcome: Published): Outcome<string> {
 }
 
 function responseOf(outcome: Published): string {
-  const { result, ...rest } = published(outcome);
-  return result === undefined ? JSON.stringify(rest) : `{"result":${result}}`;
+  const answer = published(outcome);
+  return answer.result === undefined ? errorText(answer.error) : `{"result":${answer.result}}`;
 }
 
 function replyOf(method: string, outcome: Outcome<string>): string {
   const { result } = outcome;
-  return result === undefined
-    ? JSON.stringify({ error: outcome.error })
-    : `{${JSON.stringify(method)}:${result}}`;
-}
-
-/** What others see of a client stays as it is. */
-function clientText({ user, client, conn_info, chan_info }: ClientInfo): string {
-  const base = JSON.stringify({ user, client }).slice(0, -1);
-  const conn = conn_info === undefined ? "" : `,"conn_info":${conn_info}`;
-  const chan = chan_info === undefined ? "" : `,"chan_info":${chan_info}`;
-  return `${base}${conn}${chan}}`;
-}
-
-/** A payload as JSON clients get it. */
-function jsonText(data: Uint8Array): string {
-  const text = String(jsonCodec.publication({ data }));
-  return text.slice('{"data":'.length, -1);
-}
-
-/** Without what is not set. */
-function present<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
-}
-
-function given({ user, client, session }: Target): {
-  readonly user?: string;
-  readonly client?: string;
-  readonly session?: string;
-} {
-  return present({ user, client, session });
+  return result === undefined ? errorText(outcome.error) : `{${JSON.stringify(method)}:${result}}`;
 }

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import * as z from "zod";
 import { BusError, type BusHeaders } from "../../lib/bus.ts";
 import {
+  isConflict,
   type JetStream,
-  jetStreamCodes,
   JetStreamError,
   type StreamConfig,
 } from "../history/jetstream.ts";
@@ -155,15 +155,6 @@ export class Once {
 /** The id of a publication with a key: the same on every gateway, and of no use to guess the key. */
 export function keyId(channel: string, key: string): string {
   return createHash("sha256").update(`${channel}\n${key}`).digest("base64url");
-}
-
-/** Whether somebody else has written meanwhile. */
-export function isConflict(error: unknown): boolean {
-  return (
-    error instanceof JetStreamError &&
-    (error.code === jetStreamCodes.wrongLastSequence ||
-      error.code === jetStreamCodes.wrongLastSequenceUnknown)
-  );
 }
 
 function positionIn({ offset, epoch }: z.infer<typeof record>): ChannelPosition | undefined {

@@ -4,14 +4,15 @@ import { topicSubject } from "../../lib/topic-subject.ts";
 import { within } from "../../lib/within.ts";
 import type { Broker } from "../broker.ts";
 import type { ChannelRules } from "../channel/rules.ts";
-import type { Tags } from "../channel/tags.ts";
 import { Counting } from "../history/counted.ts";
 import { type History, type LogSubscription, passing } from "../history/history.ts";
 import { type JetStream, JetStreamError } from "../history/jetstream.ts";
 import type { ChannelPosition } from "../history/snapshot.ts";
 import { type HistoryNamespace, streamName } from "../history/streams.ts";
+import { Turns } from "../history/turns.ts";
+import { errors } from "../protocol/codes.ts";
 import { publicationHeaders } from "../publication-headers.ts";
-import { type ApiError, apiErrors, badRequest, internal, type Outcome } from "./errors.ts";
+import { type ApiError, badRequest, internal, type Outcome } from "./errors.ts";
 import { keyId, Once } from "./once.ts";
 import type { PublicationRequest } from "./requests.ts";
 import { Versions } from "./versions.ts";
@@ -30,11 +31,12 @@ export interface PublisherOptions {
 /** Channels that are published to often need not be counted anew each time. */
 const heldMs = 10_000;
 const maxHeld = 1_000;
+/** Of the channels with history of a broadcast, each of which has its own time. */
+const countedAtATime = 256;
 
 /** What a publication is beside its channel, made once for all channels of a broadcast. */
 interface Prepared extends PublicationRequest {
   readonly headers: BusHeaders | undefined;
-  readonly deadline: number;
 }
 
 interface HeldLog {
@@ -74,7 +76,15 @@ export class Publisher {
     request: PublicationRequest,
   ): Promise<readonly Published[]> {
     const prepared = this.#prepare(request);
-    return Promise.all(channels.map((channel) => this.#publish(channel, prepared)));
+    const turns = new Turns(countedAtATime);
+    return Promise.all(
+      channels.map((channel) => {
+        const publish = (): Promise<Published> => this.#publish(channel, prepared);
+        const isKept =
+          !request.skipHistory && this.#options.history.namespaceOf(channel) !== undefined;
+        return isKept ? turns.run(publish) : publish();
+      }),
+    );
   }
 
   stop(): void {
@@ -84,18 +94,17 @@ export class Publisher {
 
   #prepare(request: PublicationRequest): Prepared {
     const { tags, delta } = request;
-    const headers = publicationHeaders({ delta, ...(tags === undefined ? {} : { tags }) });
-    return { ...request, headers, deadline: performance.now() + this.#options.publishMs };
+    return { ...request, headers: publicationHeaders({ tags, delta }) };
   }
 
   async #publish(channel: string, request: Prepared): Promise<Published> {
     const { rules, history } = this.#options;
     const problem = rules.problem(channel);
     if (problem !== undefined) return { error: badRequest(problem) };
-    if (rules.options(channel) === undefined) return { error: apiErrors.unknownChannel };
+    if (rules.options(channel) === undefined) return { error: errors.unknownChannel };
     const namespace = request.skipHistory ? undefined : history.namespaceOf(channel);
     if (namespace === undefined && request.version > 0n) {
-      const { code, message } = apiErrors.notAvailable;
+      const { code, message } = errors.notAvailable;
       return { error: { code, message: `${message}: versions are of channels with a history` } };
     }
     try {
@@ -112,8 +121,8 @@ export class Publisher {
   /** To who is there now, and to nobody later. */
   async #pass(channel: string, request: Prepared): Promise<void> {
     const { bus, broker, history } = this.#options;
-    const { data, tags, delta, headers, idempotencyKey, deadline } = request;
-    const withinMs = left(deadline);
+    const { data, tags, delta, headers, idempotencyKey } = request;
+    const withinMs = this.#options.publishMs;
     const isKept = history.namespaceOf(channel) !== undefined;
     const subject = `${isKept ? passing : ""}${topicSubject(channel)}`;
     if (idempotencyKey !== "") {
@@ -123,7 +132,7 @@ export class Publisher {
       bus.send(subject, data, headers && { headers });
       await within(bus.flush(), withinMs, notConfirmed);
     } else {
-      await broker.publishFor(channel, data, { ...detailsOf(tags, delta), withinMs });
+      await broker.publishFor(channel, data, { tags, delta, withinMs });
     }
   }
 
@@ -133,7 +142,8 @@ export class Publisher {
     request: Prepared,
   ): Promise<ChannelPosition | undefined> {
     const { history, jetStream } = this.#options;
-    const { data, headers, idempotencyKey, deadline, version, versionEpoch } = request;
+    const { data, headers, idempotencyKey, version, versionEpoch } = request;
+    const deadline = performance.now() + this.#options.publishMs;
     this.#hold(channel, namespace);
     const counting = new Counting(history, channel);
     try {
@@ -199,10 +209,6 @@ export class Publisher {
 }
 
 const ignoring = { onMessage: () => undefined, onLost: () => undefined };
-
-function detailsOf(tags: Tags | undefined, delta: boolean): { tags?: Tags; delta: boolean } {
-  return { delta, ...(tags === undefined ? {} : { tags }) };
-}
 
 function left(deadline: number): number {
   return Math.max(1, Math.ceil(deadline - performance.now()));

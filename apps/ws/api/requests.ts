@@ -2,7 +2,8 @@
 import * as z from "zod";
 import { type Tags, tagsFrom, tagsProblem } from "../channel/tags.ts";
 import { isJson, withoutNewlines } from "../json.ts";
-import { type ApiError, apiErrors, badRequest } from "./errors.ts";
+import { errors } from "../protocol/codes.ts";
+import { type ApiError, badRequest } from "./errors.ts";
 import { isDeeper, rawElements, rawFields } from "./raw-json.ts";
 
 /** What one call may ask for at most. */
@@ -225,7 +226,7 @@ const schemas = {
     reverse: off,
   }),
   history_remove: object({ channel }),
-  channels: object({ pattern: text.default("") }),
+  channels: object({ pattern: name.default("") }),
   info: object({}),
   rpc: object({ method, params: json }),
 } satisfies Record<Method, z.ZodType>;
@@ -307,7 +308,7 @@ function decodeBatch(value: unknown, raw: string): Batch {
       if (only === undefined || names.length > 1) {
         throw new Unacceptable(`${at}: has ${names.length} fields; allowed: one, the method`);
       }
-      if (!isMethod(only)) return { error: apiErrors.notFound };
+      if (!isMethod(only)) return { error: errors.methodNotFound };
       const inner = rawFields(raws[index] ?? "{}").get(only) ?? "{}";
       return decodeOne(only, command[only], inner, `${at}.${only}`);
     }),
@@ -345,7 +346,7 @@ const decoders: {
       channel: fields.channel,
       target: targetOf(fields, at),
       expireAt: fields.expire_at,
-      info: jsonOf("info", undefined, raw, at),
+      info: jsonOf("info", fields.b64info, raw, at),
       data: jsonOf("data", fields.b64data, raw, at),
       recoverSince: fields.recover_since,
       override: Object.fromEntries(
@@ -499,7 +500,8 @@ function read<T extends z.ZodType>(schema: T, value: unknown, at: string): z.inf
 function explain(issue: z.core.$ZodIssue, at: string): string[] {
   const where = path(at, ...issue.path);
   if (issue.code !== "unrecognized_keys") return [`${where}: is wrong; allowed: ${issue.message}`];
-  return issue.keys.map((key) => {
+  // A few say enough of what is wrong.
+  return issue.keys.slice(0, 10).map((key) => {
     const unknown = path(at, ...issue.path, key.slice(0, 80));
     return `${unknown}: is not known; allowed: ${issue.message || "nothing"}`;
   });

@@ -1,10 +1,9 @@
 import { randomUUID } from "node:crypto";
 import * as z from "zod";
 import { BusError, type BusHeaders } from "../../lib/bus.ts";
-import type { JetStream, StoredMessage } from "../history/jetstream.ts";
+import { isConflict, type JetStream, type StoredMessage } from "../history/jetstream.ts";
 import { anchors, anchorsStream } from "../history/streams.ts";
 import { parseJson } from "../json.ts";
-import { isConflict } from "./once.ts";
 
 export interface Version {
   readonly version: bigint;

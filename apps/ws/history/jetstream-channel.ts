@@ -1,7 +1,7 @@
 import type { Bus } from "../../lib/bus.ts";
 import { type Anchor, decodeAnchor, encodeAnchor, type WrittenAnchor } from "./anchor.ts";
 import type { ChannelStore, LiveMessage } from "./channel-store.ts";
-import { type JetStream, jetStreamCodes, JetStreamError, type StreamState } from "./jetstream.ts";
+import { isConflict, type JetStream, type StreamState } from "./jetstream.ts";
 import type { StoredMessage } from "./jetstream.ts";
 import { anchors, anchorsStream, republished, type Streams } from "./streams.ts";
 import type { Turns } from "./turns.ts";
@@ -80,7 +80,7 @@ export class JetStreamChannel implements ChannelStore {
     try {
       return await this.#ask(() => jetStream.publish(`${anchors}${subject}`, bytes, options));
     } catch (error) {
-      if (error instanceof JetStreamError && conflicts.has(error.code)) return undefined;
+      if (isConflict(error)) return undefined;
       throw error;
     }
   }
@@ -95,11 +95,6 @@ export class JetStreamChannel implements ChannelStore {
     }
   }
 }
-
-const conflicts: ReadonlySet<number> = new Set([
-  jetStreamCodes.wrongLastSequence,
-  jetStreamCodes.wrongLastSequenceUnknown,
-]);
 
 /** Stands for what is no anchor: it is true of no stream, so it is written over. */
 const unreadable: Anchor = {

@@ -69,6 +69,15 @@ export const jetStreamCodes = {
   wrongLastSequenceUnknown: 10_164,
 } as const;
 
+/** Whether an error says that somebody else has written meanwhile. */
+export function isConflict(error: unknown): boolean {
+  return (
+    error instanceof JetStreamError &&
+    (error.code === jetStreamCodes.wrongLastSequence ||
+      error.code === jetStreamCodes.wrongLastSequenceUnknown)
+  );
+}
+
 /** One answer must not hold anybody up for longer; a client's own command waits for 5 s. */
 const requestMs = 2_000;
 /** How many messages a batch has at most, and how many bytes. */

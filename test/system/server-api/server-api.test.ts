@@ -203,7 +203,7 @@ describe("the server API", { concurrency: 4 }, () => {
       assert.equal((await post("toString", {})).status, 404);
       assert.equal((await fetch(`http://127.0.0.1:${pair.port(0)}/api/info`)).status, 405);
       assert.deepEqual((await post("batch", { commands: [{ dance: {} }] })).body, {
-        result: { replies: [{ error: { code: 104, message: "not found" } }] },
+        result: { replies: [{ error: { code: 104, message: "method not found" } }] },
       });
     });
 
