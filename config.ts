@@ -7,7 +7,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { isProjectNumber } from "./components/build-deployer.ts";
 import { flexibleScalingProblems, machineProblems } from "./components/flexible-service.ts";
-import { isProjectId } from "./components/lib/arguments.ts";
+import { isProjectId } from "./components/lib/checks.ts";
 import { type GatewayOptions, gatewayProblems } from "./components/lib/gateway-config.ts";
 import {
   isBranch,

@@ -8,7 +8,8 @@ import {
   environmentOf,
   serviceProblems,
 } from "./lib/app-service.ts";
-import { isCount, refuseProblems } from "./lib/arguments.ts";
+import { refuseProblems } from "./lib/arguments.ts";
+import { isCount } from "./lib/checks.ts";
 import { isPinnedImage } from "./lib/image.ts";
 
 /** How many virtual machines there are; each has one instance. */

@@ -4,7 +4,8 @@ import * as pubsub from "@pulumi/gcp/pubsub/index.js";
 import * as serviceaccount from "@pulumi/gcp/serviceaccount/index.js";
 import * as pulumi from "@pulumi/pulumi";
 import { AppService, emailOf, serviceProblems } from "./lib/app-service.ts";
-import { isCount, refuseProblems } from "./lib/arguments.ts";
+import { refuseProblems } from "./lib/arguments.ts";
+import { isCount } from "./lib/checks.ts";
 import { labelsOf } from "./lib/labels.ts";
 import {
   connectorProblems,

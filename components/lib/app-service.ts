@@ -7,7 +7,7 @@ import * as serviceaccount from "@pulumi/gcp/serviceaccount/index.js";
 import * as storage from "@pulumi/gcp/storage/index.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { AppSource } from "../app-source.ts";
-import { isProjectId } from "./arguments.ts";
+import { isProjectId } from "./checks.ts";
 import { childOf } from "./options.ts";
 import { versionIdExample, versionIdOf } from "./version-id.ts";
 

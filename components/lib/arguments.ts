@@ -14,12 +14,3 @@ export function refuseProblems(component: string, name: string, problems: readon
   const lines = problems.map((problem) => `  - ${hideSeeds(problem)}`);
   throw new pulumi.RunError([`${component} "${name}" cannot be declared:`, ...lines].join("\n"));
 }
-
-export function isCount(value: number, min: number, max: number): boolean {
-  return Number.isInteger(value) && value >= min && value <= max;
-}
-
-/** True for what a project's id may be: 6 to 30 characters. */
-export function isProjectId(text: string): boolean {
-  return /^[a-z][a-z0-9-]{4,28}[a-z0-9]$/.test(text);
-}

@@ -3,7 +3,7 @@
 import type * as appengine from "@pulumi/gcp/appengine/index.js";
 import type { AppSource } from "../app-source.ts";
 import { accountEmail, type AppServiceArgs, environmentOf } from "./app-service.ts";
-import { isCount } from "./arguments.ts";
+import { isCount } from "./checks.ts";
 
 /** How many instances there are, and of which class; each kind of scaling has classes of its own. */
 export type StandardScaling =

@@ -1,7 +1,7 @@
 /** What is to be brought into being: the arguments, held against the stack file, which has the say. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { isProjectId } from "../../components/lib/arguments.ts";
+import { isProjectId } from "../../components/lib/checks.ts";
 import { gatewaySecretIds } from "../../components/lib/gateway-config.ts";
 import { decodeSettings, type Settings } from "../../config.ts";
 import { readStackFile } from "../../local/engine/stack-file.ts";

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Document, isMap, parseDocument } from "yaml";
-import { isProjectId } from "../../components/lib/arguments.ts";
+import { isProjectId } from "../../components/lib/checks.ts";
 import { Refusal } from "./refusal.ts";
 
 export interface StackFile {

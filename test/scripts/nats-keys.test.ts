@@ -8,6 +8,9 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { fromSeed } from "nkeys.js";
 import { parse } from "yaml";
 import { isUserKey } from "../../components/lib/nkey.ts";
+import { withCompileCache } from "../../local/process/compile-cache.ts";
+
+const { NODE_COMPILE_CACHE } = withCompileCache(process.env);
 
 const script = join(import.meta.dirname, "..", "..", "scripts", "nats-keys.ts");
 const stackFile = `# What this stack is for.
@@ -71,7 +74,7 @@ if (/${fails}/.test(call.args.join(" "))) {
       const child = spawn(process.execPath, [script, ...args], {
         cwd: folder,
         // Nothing else in PATH: the machine's own gcloud must not be found.
-        env: { PATH: join(folder, "bin") },
+        env: { PATH: join(folder, "bin"), NODE_COMPILE_CACHE },
       });
       let [stdout, stderr] = ["", ""];
       child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
