@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { filterLimits } from "../protocol/filter-limits.ts";
 import type { FilterNode } from "../protocol/messages.ts";
 import { compareDecimals, type Decimal, parseDecimal } from "./decimal.ts";
 import type { Tags } from "./tags.ts";
@@ -12,8 +13,6 @@ export interface TagsFilter {
   readonly accepts: (tags: Tags | undefined) => boolean;
 }
 
-/** Every publication is compared with every filter of its channel that differs from the others. */
-const limits = { depth: 32, nodes: 64, values: 256, characters: 4_096 } as const;
 const charactersPerCost = 64;
 
 const noTags = Object.freeze(Object.create(null)) as Tags;
@@ -54,8 +53,9 @@ function measure(root: FilterNode): number {
     values += vals.length;
     characters += key.length + val.length;
     for (const value of vals) characters += value.length;
-    if (depth > limits.depth) throw new Invalid("the filter is nested too deeply");
-    if (nodes > limits.nodes || values > limits.values || characters > limits.characters) {
+    const { depth: maxDepth, ...max } = filterLimits;
+    if (depth > maxDepth) throw new Invalid("the filter is nested too deeply");
+    if (nodes > max.nodes || values > max.values || characters > max.characters) {
       throw new Invalid("the filter is too large");
     }
     for (const child of children) visit(child, depth + 1);

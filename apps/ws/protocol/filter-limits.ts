@@ -1,6 +1,13 @@
-/** How deeply the nodes of a filter may be nested. */
-export const maxFilterDepth = 32;
-/** Nodes of one filter, all together. */
-export const maxFilterNodes = 1_024;
-/** Values of one filter that are given as lists, all together. */
-export const maxFilterValues = 4_096;
+import type { FilterNode } from "./messages.ts";
+
+/** How large a filter may be, of all its nodes together. A larger one is answered with an error. */
+export const filterLimits = { depth: 32, nodes: 64, values: 256, characters: 4_096 } as const;
+
+/**
+ * Decoders make no more of a filter than may be of use: this stands for each node that is too deep or one too
+ * many, so that the filter is known to be too large.
+ */
+export const nodeBeyond: FilterNode = Object.freeze({
+  ...{ op: "", key: "", cmp: "", val: "" },
+  ...{ vals: Object.freeze([]), nodes: Object.freeze([]) },
+});

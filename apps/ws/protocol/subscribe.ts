@@ -47,11 +47,8 @@ function problem(
   if (isTaken(state, channel)) return errors.alreadySubscribed;
   if (state.subscriptionCount >= state.client.channel_limit) return errors.limitExceeded;
   if (options === undefined) return errors.unknownChannel;
-  if (tf !== undefined) {
-    // A delta is the difference from what the subscriber has got, which with filters differs.
-    if (!options.allow_tags_filter || delta !== "") return errors.badRequest;
-    if (typeof compileFilter(tf) === "string") return errors.badRequest;
-  }
+  // A delta is the difference from what the subscriber has got, which with filters differs.
+  if (tf !== undefined && (!options.allow_tags_filter || delta !== "")) return errors.badRequest;
   const isAllowed = token !== "" || rules.maySubscribe(asker, channel) === "yes";
   return isAllowed ? undefined : errors.permissionDenied;
 }
@@ -103,8 +100,11 @@ function joinAsked(
 ): void {
   const { channel, id, flag, tf } = command;
   const { rules, asker } = state;
-  // It was looked at before.
   const filter = tf && compileFilter(tf);
+  if (typeof filter === "string") {
+    refuse(state, command, errors.badRequest);
+    return;
+  }
   const mayRead = (): boolean => rules.mayHistory(asker, channel, true);
   const mayWatch = (): boolean => rules.mayPresence(asker, channel, true);
   join(state, options, {
@@ -118,7 +118,7 @@ function joinAsked(
     recover: command,
     rejectUnrecovered: (flag & rejectUnrecoveredFlag) !== 0,
     delta: options.allowed_delta_types.some((type) => type === command.delta),
-    filter: typeof filter === "object" ? filter : undefined,
+    filter,
     chanInfo: grant.info,
     data: grant.data,
     expireAt: grant.expireAt,

@@ -1,6 +1,6 @@
 import { isRecord, withoutNewlines } from "../../json.ts";
 import type { Input } from "../effects.ts";
-import { maxFilterDepth, maxFilterNodes, maxFilterValues } from "../filter-limits.ts";
+import { filterLimits, nodeBeyond } from "../filter-limits.ts";
 import type { Command, FilterNode, Payload, Recover, StreamPosition } from "../messages.ts";
 import { rawData } from "./raw-data.ts";
 
@@ -170,24 +170,17 @@ function data(line: string, method: "publish" | "rpc"): Payload {
 }
 
 function filter(fields: Fields | undefined): FilterNode | undefined {
-  return fields && filterNode(fields, 1, { nodes: 0, values: 0 });
+  return fields && filterNode(fields, 1, { nodes: 0 });
 }
 
 /** @param sums of the whole filter so far */
-function filterNode(
-  fields: Fields,
-  depth: number,
-  sums: { nodes: number; values: number },
-): FilterNode {
+function filterNode(fields: Fields, depth: number, sums: { nodes: number }): FilterNode {
+  sums.nodes += 1;
+  if (depth > filterLimits.depth || sums.nodes > filterLimits.nodes) return nodeBeyond;
   const vals = list(fields, "vals").map((value) => {
     if (typeof value === "string") return value;
     throw new Malformed("a value of a filter is not text");
   });
-  sums.nodes += 1;
-  sums.values += vals.length;
-  if (depth > maxFilterDepth || sums.nodes > maxFilterNodes || sums.values > maxFilterValues) {
-    throw new Malformed("a filter is too large");
-  }
   return {
     op: text(fields, "op"),
     key: text(fields, "key"),

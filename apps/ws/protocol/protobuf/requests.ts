@@ -1,5 +1,5 @@
 import { WireType } from "@bufbuild/protobuf/wire";
-import { maxFilterDepth, maxFilterNodes, maxFilterValues } from "../filter-limits.ts";
+import { filterLimits, nodeBeyond } from "../filter-limits.ts";
 import type {
   ChannelCommand,
   Command,
@@ -22,7 +22,6 @@ import {
   flag,
   int32,
   list,
-  Malformed,
   type Message,
   message,
   nested,
@@ -78,16 +77,18 @@ const filterNode = message<FilterNode>(
 
 function readFilterValue(reader: Reader): string {
   reader.filterValues += 1;
-  if (reader.filterValues > maxFilterValues) throw new Malformed("a filter is too large");
-  return text.read(reader, "");
+  if (reader.filterValues <= filterLimits.values) return text.read(reader, "");
+  reader.skip(WireType.LengthDelimited);
+  return "";
 }
 
 function readFilter(reader: Reader, before?: FilterNode): FilterNode {
-  reader.filterDepth += 1;
   reader.filterNodes += 1;
-  if (reader.filterDepth > maxFilterDepth || reader.filterNodes > maxFilterNodes) {
-    throw new Malformed("a filter is too large");
+  if (reader.filterDepth >= filterLimits.depth || reader.filterNodes > filterLimits.nodes) {
+    reader.skip(WireType.LengthDelimited);
+    return nodeBeyond;
   }
+  reader.filterDepth += 1;
   const node = nested(filterNode, reader, before);
   reader.filterDepth -= 1;
   return node;

@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import {
-  maxFilterDepth,
-  maxFilterNodes,
-  maxFilterValues,
-} from "../../../../../apps/ws/protocol/filter-limits.ts";
+import { compileFilter } from "../../../../../apps/ws/channel/tags-filter.ts";
+import { filterLimits, nodeBeyond } from "../../../../../apps/ws/protocol/filter-limits.ts";
 import { decodeFrame } from "../../../../../apps/ws/protocol/json/decode.ts";
+import type { FilterNode } from "../../../../../apps/ws/protocol/messages.ts";
 import type { Input } from "../../../../../apps/ws/protocol/session.ts";
 
 const command = (text: string): unknown => {
@@ -254,24 +252,31 @@ describe("a command", () => {
 });
 
 describe("a filter", () => {
-  const filtered = (tf: object) =>
-    kinds(decodeFrame(JSON.stringify({ id: 1, subscribe: { channel: "a", tf } })));
-  const nested = (depth: number): object => (depth === 1 ? {} : { nodes: [nested(depth - 1)] });
+  const filtered = (tf: object | string): FilterNode => {
+    const text = typeof tf === "string" ? tf : JSON.stringify(tf);
+    const decoded = command(`{"id":1,"subscribe":{"channel":"a","tf":${text}}}`);
+    return (decoded as { tf: FilterNode }).tf;
+  };
+  const nested = (depth: number): string =>
+    `${'{"op":"not","nodes":['.repeat(depth - 1)}{"op":"not"}${"]}".repeat(depth - 1)}`;
 
-  it("may be nested so deeply, and no deeper", () => {
-    assert.deepEqual(filtered(nested(maxFilterDepth)), ["command"]);
-    assert.deepEqual(filtered(nested(maxFilterDepth + 1)), ["malformed"]);
+  it("is decoded as far as it may be nested, and known to be too large beyond", () => {
+    assert.equal(compileFilter(filtered(nested(filterLimits.depth))), "not needs nodes");
+    for (const depth of [filterLimits.depth + 1, 5_000]) {
+      const decoded = filtered(nested(depth));
+      assert.equal(compileFilter(decoded), "the filter is nested too deeply");
+      assert.equal(JSON.stringify(decoded).split('"op"').length - 1, filterLimits.depth + 1);
+    }
   });
 
-  it("may have so many nodes and values, and no more", () => {
-    const nodes = (count: number) => ({ nodes: Array.from({ length: count - 1 }, () => ({})) });
-    assert.deepEqual(filtered(nodes(maxFilterNodes)), ["command"]);
-    assert.deepEqual(filtered(nodes(maxFilterNodes + 1)), ["malformed"]);
-    const vals = (count: number) => ({
-      nodes: [{ vals: ["a"] }, { vals: Array.from({ length: count - 1 }, () => "b") }],
+  it("is decoded as far as it may have nodes, and known to be too large beyond", () => {
+    const nodes = (count: number) => ({
+      ...{ op: "or", nodes: Array.from({ length: count - 1 }, () => ({ key: "a", cmp: "ex" })) },
     });
-    assert.deepEqual(filtered(vals(maxFilterValues)), ["command"]);
-    assert.deepEqual(filtered(vals(maxFilterValues + 1)), ["malformed"]);
+    assert.equal(typeof compileFilter(filtered(nodes(filterLimits.nodes))), "object");
+    const decoded = filtered(nodes(filterLimits.nodes + 1));
+    assert.equal(compileFilter(decoded), "the filter is too large");
+    assert.equal(decoded.nodes.at(-1), nodeBeyond);
   });
 });
 

@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import {
-  maxFilterDepth,
-  maxFilterNodes,
-  maxFilterValues,
-} from "../../../../../apps/ws/protocol/filter-limits.ts";
+import { compileFilter } from "../../../../../apps/ws/channel/tags-filter.ts";
+import { filterLimits } from "../../../../../apps/ws/protocol/filter-limits.ts";
 import type { Command } from "../../../../../apps/ws/protocol/messages.ts";
 import { protobufCodec } from "../../../../../apps/ws/protocol/protobuf/codec.ts";
 import { decodeEmulationRequest } from "../../../../../apps/ws/protocol/protobuf/decode.ts";
@@ -320,35 +317,42 @@ describe("a filter", () => {
     joined(...Array.from({ length: count }, () => text(5, "")));
 
   const limits: [what: string, within: Uint8Array, beyond: Uint8Array][] = [
-    ["nested", deep(maxFilterDepth), deep(maxFilterDepth + 1)],
+    ["nested", deep(filterLimits.depth), deep(filterLimits.depth + 1)],
     [
       "of so many nodes",
-      joined(...Array.from({ length: maxFilterNodes - 1 }, () => text(6, ""))),
-      joined(...Array.from({ length: maxFilterNodes }, () => text(6, ""))),
+      joined(...Array.from({ length: filterLimits.nodes - 1 }, () => text(6, ""))),
+      joined(...Array.from({ length: filterLimits.nodes }, () => text(6, ""))),
     ],
-    ["with so many values", values(maxFilterValues), values(maxFilterValues + 1)],
+    ["with so many values", values(filterLimits.values), values(filterLimits.values + 1)],
     [
       "with so many values of all nodes together",
-      joined(values(maxFilterValues - 2), field(6, values(1)), field(6, values(1))),
-      joined(values(maxFilterValues - 2), field(6, values(1)), field(6, values(2))),
+      joined(values(filterLimits.values - 2), field(6, values(1)), field(6, values(1))),
+      joined(values(filterLimits.values - 2), field(6, values(1)), field(6, values(2))),
     ],
   ];
   for (const [what, within, beyond] of limits) {
-    it(`may be ${what}, and no further`, () => {
+    it(`may be ${what}, and is known to be too large beyond`, () => {
       // What one command has does not count for the next.
       const both = delimited(filtered(within), filtered(within));
       assert.deepEqual(kinds(both), ["command", "command"]);
-      assert.deepEqual(kinds(delimited(filtered(beyond))), ["malformed"]);
-      const after = delimited(filtered(within), filtered(beyond));
-      assert.deepEqual(kinds(after), ["command", "malformed"]);
+      for (const [frame, tooLarge] of [
+        [within, false],
+        [beyond, true],
+      ] as const) {
+        const command = decoded(filtered(frame));
+        assert.ok(command.method === "subscribe" && command.tf !== undefined);
+        const compiled = compileFilter(command.tf);
+        const problem = typeof compiled === "string" ? compiled : "";
+        assert.equal(/too (large|deeply)/.test(problem), tooLarge, problem);
+      }
     });
   }
 
   it("is read as deeply as it may be nested", () => {
-    const command = decoded(filtered(deep(maxFilterDepth)));
+    const command = decoded(filtered(deep(filterLimits.depth)));
     assert.ok(command.method === "subscribe");
     let node = command.tf;
-    for (let left = maxFilterDepth; left > 1; left -= 1) node = node?.nodes[0];
+    for (let left: number = filterLimits.depth; left > 1; left -= 1) node = node?.nodes[0];
     assert.deepEqual(node, { op: "", key: "key", cmp: "", val: "", vals: [], nodes: [] });
   });
 });
