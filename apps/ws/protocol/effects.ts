@@ -98,9 +98,7 @@ export type Input =
       readonly what: Order;
       /** Of who waits for the effect `obeyed`. */
       readonly ticket: number | undefined;
-    }
-  /** The server ends a subscription. */
-  | ({ readonly kind: "drop"; readonly channel: string } & Disconnect);
+    };
 
 /** What a session wants done, in this order. */
 export type Effect =

@@ -228,6 +228,7 @@ export type Push = { readonly channel?: string } & (
   | { readonly leave: { readonly info: ClientInfo } }
   | { readonly unsubscribe: { readonly code: number; readonly reason: string } }
   | { readonly subscribe: SubscribePush }
+  /** Nobody here sends one; it stands in the protocol. */
   | { readonly message: { readonly data: Payload } }
   | { readonly refresh: Expiry }
   | { readonly disconnect: DisconnectPush }
@@ -247,5 +248,6 @@ export interface SubscribePush {
 export interface DisconnectPush {
   readonly code: number;
   readonly reason: string;
+  /** Clients take it from the code; it stands in the protocol. */
   readonly reconnect?: true;
 }

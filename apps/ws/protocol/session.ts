@@ -99,9 +99,6 @@ export class Session {
       case "insufficient":
         this.#insufficient(input.channel);
         return;
-      case "drop":
-        this.#drop(input);
-        return;
       case "order":
         obey(state, input);
         return;
@@ -132,7 +129,6 @@ export class Session {
     const state = this.#state;
     if (state.phase === "closed") return;
     if (input.kind === "pong") pong(state);
-    else if (input.kind === "drop") this.#drop(input);
     else if (input.kind === "order") obey(state, input);
     else if (input.kind === "command" && state.phase === "connected") this.#perform(input);
     else state.close(disconnects.badRequest);
@@ -260,18 +256,9 @@ export class Session {
     // Who knows no position has never been promised that nothing is lost.
     if (subscription?.positioned !== true) return;
     if (subscription.serverSide) state.close(disconnects.insufficientState);
-    else this.#end(channel, unsubscribes.insufficientState);
-  }
-
-  #drop(input: Extract<Input, { kind: "drop" }>): void {
-    const { channel, code, reason } = input;
-    const waiting = this.#state.joining?.get(channel);
-    if (waiting !== undefined) this.#state.hold(waiting, { input, size: 0 });
-    else this.#end(channel, { code, reason });
-  }
-
-  #end(channel: string, unsubscribe: { readonly code: number; readonly reason: string }): void {
-    if (!this.#state.unsubscribe(channel)) return;
-    this.#state.emit({ kind: "push", push: { channel, unsubscribe } });
+    else if (state.unsubscribe(channel)) {
+      const unsubscribe = unsubscribes.insufficientState;
+      state.emit({ kind: "push", push: { channel, unsubscribe } });
+    }
   }
 }

@@ -389,7 +389,11 @@ describe("server-side subscriptions", () => {
       '{"id":2,"unsubscribe":{}}',
     ]);
     assert.deepEqual(
-      peer.give({ kind: "drop", channel: "b", code: 2000, reason: "server unsubscribe" }),
+      peer.give({
+        kind: "order",
+        what: { order: "unsubscribe", channel: "b" },
+        ticket: undefined,
+      }),
       [
         { kind: "unsubscribe", channel: "b" },
         '{"push":{"channel":"b","unsubscribe":{"code":2000,"reason":"server unsubscribe"}}}',

@@ -294,7 +294,8 @@ class World {
 
   #lose(how: number, more: number): void {
     const channel = channels[how % channels.length] ?? "";
-    if (more % 2 === 0) this.#give({ kind: "drop", channel, code: 2_000, reason: "r" });
+    const what = { order: "unsubscribe", channel } as const;
+    if (more % 2 === 0) this.#give({ kind: "order", what, ticket: undefined });
     else this.#give({ kind: "insufficient", channel });
   }
 

@@ -191,14 +191,15 @@ describe("what comes while a channel is being subscribed", () => {
   it("may be the server's wish to end it", () => {
     const peer = Peer.connected(config);
     peer.send({ id: 2, subscribe: { channel: "a" } });
-    const drop = { kind: "drop", channel: "a", code: 2000, reason: "r" } as const;
-    assert.deepEqual(peer.give(drop), []);
+    const what = { order: "unsubscribe", channel: "a" } as const;
+    const order = { kind: "order", what, ticket: undefined } as const;
+    assert.deepEqual(peer.give(order), []);
     assert.deepEqual(kinds(peer.subscribed(1)), [
       '{"id":2,"subscribe":{}}',
       "unsubscribe",
-      '{"push":{"channel":"a","unsubscribe":{"code":2000,"reason":"r"}}}',
+      '{"push":{"channel":"a","unsubscribe":{"code":2000,"reason":"server unsubscribe"}}}',
     ]);
-    assert.deepEqual(peer.give(drop), []);
+    assert.deepEqual(peer.give(order), []);
   });
 });
 
