@@ -381,6 +381,17 @@ describe("the embedded engine", { concurrency: false }, () => {
     await bench.destroy(broken.state);
   });
 
+  it("loads TypeScript and npm's resolver for programs that need them, and for no other", async () => {
+    const { problems, outputs } = await bench.up([], emptyState, {
+      root: join(fixtures, "functions"),
+    });
+    assert.deepEqual(problems, []);
+    assert.match(String(outputs["text"]), /with\(\{ one: 1, .*return \(\) => one \+ 1;/s);
+    assert.equal(outputs["packages"], true);
+    assert.deepEqual(outputs["missingBefore"], ["typescript", "@npmcli/arborist"]);
+    assert.deepEqual(outputs["missingAfter"], []);
+  });
+
   it("says so when the program leaves before it is done", async () => {
     const { ok, problems } = await bench.up([], emptyState, { root: join(fixtures, "leaves") });
     assert.equal(ok, false);
