@@ -196,7 +196,9 @@ describe("an update of the whole stack", { concurrency: false }, () => {
       "create-replacement EngineSplitTraffic ws-traffic",
       "delete-replaced EngineSplitTraffic ws-traffic",
       "delete-replaced FlexibleAppVersion ws-version",
+      "delete SecretIamMember ws-secret-ws-api-key",
       "delete SecretIamMember ws-secret-ws-token-hmac",
+      "delete Secret ws-secrets-ws-api-key",
       "delete Secret ws-secrets-ws-token-hmac",
     ]);
     assert.deepEqual(about(lines, "m"), [
