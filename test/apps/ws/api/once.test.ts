@@ -83,3 +83,17 @@ describe("what is published once", () => {
     assert.ok(taken.length >= 5);
   });
 });
+
+describe("the id of a publication with a key", () => {
+  it("differs for other channels and keys, also where a text could be cut in two ways", () => {
+    const ids = [
+      keyId("a", "b"),
+      keyId("a", "c"),
+      keyId("b", "a"),
+      keyId("a\nb", "c"),
+      keyId("ab", ""),
+    ];
+    assert.equal(new Set(ids).size, ids.length);
+    for (const id of ids) assert.match(id, /^[\w-]{43}$/);
+  });
+});

@@ -1,75 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { statusOf } from "../../../../apps/ws/api/errors.ts";
-import { isFromBrowser, isKey, keyOf } from "../../../../apps/ws/api/key.ts";
-import { keyId } from "../../../../apps/ws/api/once.ts";
-import { matches } from "../../../../apps/ws/api/pattern.ts";
 import { decodeCall, isMethod } from "../../../../apps/ws/api/requests.ts";
-
-describe("a pattern of channels", () => {
-  it("matches what a regular expression of the same meaning matches", () => {
-    const letters = fc.string({ unit: fc.constantFrom("a", "b", "."), maxLength: 8 });
-    const patterns = fc.string({ unit: fc.constantFrom("a", "b", ".", "*", "?"), maxLength: 6 });
-    fc.assert(
-      fc.property(letters, patterns, (name, pattern) => {
-        const expression = Array.from(pattern)
-          .map((each) => ({ "*": ".*", "?": ".", ".": "\\." })[each] ?? each)
-          .join("");
-        const expected = pattern === "" || new RegExp(`^${expression}$`).test(name);
-        assert.equal(matches(name, pattern), expected);
-      }),
-    );
-  });
-
-  it("takes no time that grows with its stars", () => {
-    const started = process.cpuUsage().user;
-    for (let n = 0; n < 100; n += 1) {
-      assert.equal(matches(`${"a".repeat(255)}b`, `${"*a".repeat(120)}*c`), false);
-    }
-    assert.ok(process.cpuUsage().user - started < 2_000_000);
-  });
-});
-
-describe("the key of the API", () => {
-  it("is this one, and no other", () => {
-    assert.equal(isKey("secret", "secret"), true);
-    for (const given of ["", "secre", "secret ", "SECRET", "secret\0"]) {
-      assert.equal(isKey(given, "secret"), false, given);
-    }
-    // Without a key nobody gets in.
-    assert.equal(isKey("", ""), false);
-  });
-
-  it("is taken from the header first", () => {
-    const query = new URLSearchParams("api_key=c");
-    assert.equal(keyOf({ "x-api-key": "a", authorization: "apikey b" }, query), "a");
-    assert.equal(keyOf({ authorization: "ApiKey b" }, query), "b");
-    assert.equal(keyOf({ authorization: "Bearer b" }, query), "c");
-    assert.equal(keyOf({}, new URLSearchParams()), undefined);
-  });
-
-  it("is not for pages, and Node's fetch is none", () => {
-    assert.equal(isFromBrowser({ "sec-fetch-mode": "cors" }), false);
-    for (const name of ["origin", "sec-fetch-site", "sec-fetch-dest"]) {
-      assert.equal(isFromBrowser({ [name]: "x" }), true);
-    }
-  });
-});
-
-describe("the id of a publication with a key", () => {
-  it("differs for other channels and keys, also where a text could be cut in two ways", () => {
-    const ids = [
-      keyId("a", "b"),
-      keyId("a", "c"),
-      keyId("b", "a"),
-      keyId("a\nb", "c"),
-      keyId("ab", ""),
-    ];
-    assert.equal(new Set(ids).size, ids.length);
-    for (const id of ids) assert.match(id, /^[\w-]{43}$/);
-  });
-});
 
 describe("a request", () => {
   it("of each method needs no more than what the method is about", () => {
@@ -170,10 +102,26 @@ describe("a request", () => {
     );
   });
 
-  it("has a status for each error where errors are statuses", () => {
-    const statuses = [100, 102, 104, 106, 107, 108, 111, 112, 1_000].map((code) =>
-      statusOf({ code, message: "" }),
+  it("hands on info and data that are in base64, and needs them to be JSON", () => {
+    const b64 = (text: string): string => Buffer.from(text).toString("base64");
+    const body = { user: "u", channel: "a", b64info: b64('{"a":\n1}'), b64data: b64("2") };
+    const decoded = decodeCall("subscribe", Buffer.from(JSON.stringify(body)));
+    assert.ok("call" in decoded && decoded.call.method === "subscribe");
+    // Clients take a newline for the end of a message.
+    assert.deepEqual([decoded.call.request.info, decoded.call.request.data], ['{"a": 1}', "2"]);
+    const bad = { ...body, b64info: b64("no JSON") };
+    const refused = decodeCall("subscribe", Buffer.from(JSON.stringify(bad)));
+    assert.ok("error" in refused && /b64info: does not hold JSON/.test(refused.error.message));
+  });
+
+  it("is refused in few words, however much is wrong with it", () => {
+    const fields = Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`x${n}`, n]));
+    const unknown = decodeCall("publish", Buffer.from(JSON.stringify(fields)));
+    assert.ok("error" in unknown && unknown.error.message.length < 4_000);
+    const pattern = decodeCall(
+      "channels",
+      Buffer.from(JSON.stringify({ pattern: "*".repeat(256) })),
     );
-    assert.deepEqual(statuses, [500, 404, 404, 400, 400, 400, 429, 416, 500]);
+    assert.ok("error" in pattern && /pattern: is wrong/.test(pattern.error.message));
   });
 });
