@@ -72,6 +72,8 @@ export const open = {
       { name: "shy", presence: true, join_leave: true },
     ],
   },
+  http_stream: { enabled: true },
+  sse: { enabled: true },
   prometheus: { enabled: true },
   shutdown: { timeout: "2s" },
 };

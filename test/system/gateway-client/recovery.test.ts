@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { SubscriptionOptions } from "centrifuge";
+import { clientKinds } from "../../support/client-kind.ts";
 import { eventually } from "../../support/eventually.ts";
 import { GatewayPair } from "../../support/gateway-pair.ts";
 import { subjectOf } from "../../support/gateway-process.ts";
@@ -8,6 +9,8 @@ import { NpmClient, type NpmSubscription } from "../../support/npm-client.ts";
 import { ProtocolClient } from "../../support/protocol-client.ts";
 import { open } from "./config.ts";
 import { GatewayDoor } from "./gateway-door.ts";
+
+const kinds = Object.values(clientKinds);
 
 describe("recovery, as the npm client sees it", () => {
   let pair: GatewayPair;
@@ -303,7 +306,9 @@ describe("recovery, as the npm client sees it", () => {
     using stack = new DisposableStack();
     const subscriptions: NpmSubscription[] = [];
     for (let count = 0; count < 60; count += 1) {
-      const client = stack.use(await NpmClient.connect(pair.port(count % 2 === 0 ? 0 : 1)));
+      const kind = kinds[count % kinds.length] ?? clientKinds.jsonWebsocket;
+      const index = count % 2 === 0 ? 0 : 1;
+      const client = stack.use(await NpmClient.connect(pair.port(index), { kind }));
       const since = count % 3 === 0 ? null : { offset: Math.max(0, published - (count % 50)) };
       subscriptions.push(await client.subscribe(channel, { since }));
     }
