@@ -2,7 +2,14 @@ import type { Bus } from "../lib/bus.ts";
 import { connectionObstacle } from "../lib/bus.ts";
 import { stopping } from "../lib/health.ts";
 import { RateLimit } from "./rate-limit.ts";
-import type { Refusal } from "./upgrade.ts";
+
+/** A connection that is not granted, as HTTP has it. */
+export interface Refusal {
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
 export interface AdmissionOptions {
   readonly bus: Bus;

@@ -32,8 +32,8 @@ import { closings } from "./raw/close-codes.ts";
 import { RawEndpoint } from "./raw/endpoint.ts";
 import type { Shared } from "./shared.ts";
 import { Bodies } from "./transport/http-body.ts";
-import { Upgrades } from "./upgrades.ts";
 import { closeInWaves } from "./waves.ts";
+import { Upgrades } from "./websocket/upgrades.ts";
 
 export interface GatewayOptions {
   readonly bus: Bus;

@@ -1,11 +1,11 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Express, Request, RequestHandler, Response } from "express";
 import { HttpError, onlyMethods } from "../../lib/http.ts";
+import type { Refusal } from "../admission.ts";
 import type { BacklogBudget } from "../backlog-budget.ts";
 import type { GatewayConfig } from "../config/options.ts";
 import { newSession, type SessionHolder, type Sessions } from "../emulation/sessions.ts";
 import { disconnects } from "../protocol/codes.ts";
-import type { Refusal } from "../upgrade.ts";
 import type { Bodies } from "./http-body.ts";
 import { crossOrigin } from "./http-cors.ts";
 import { httpLink } from "./http-link.ts";

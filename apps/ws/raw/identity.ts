@@ -1,14 +1,14 @@
 import type { IncomingMessage } from "node:http";
+import type { Refusal } from "../admission.ts";
 import { userFromHeader } from "../auth/proxy-user.ts";
 import type { ConnectionClaims, TokenOutcome } from "../auth/tokens.ts";
 import type { ChannelRules } from "../channel/rules.ts";
 import type { GatewayConfig } from "../config/options.ts";
 import { channelsOf } from "../protocol/connect.ts";
-import type { Refusal } from "../upgrade.ts";
 import type { RawAdmission } from "./endpoint.ts";
 
 /** Whom a request of the raw endpoint comes from, and what it may do; or why it is refused. */
-export interface AdmissionOptions {
+export interface IdentityOptions {
   readonly client: Pick<
     GatewayConfig["client"],
     | "insecure"
@@ -33,7 +33,7 @@ interface Identity {
 export async function admitRaw(
   request: Pick<IncomingMessage, "headers">,
   { topic, query }: { readonly topic: string; readonly query: URLSearchParams },
-  options: AdmissionOptions,
+  options: IdentityOptions,
 ): Promise<RawAdmission | Refusal> {
   const { rules } = options;
   const problem = rules.problem(topic);
@@ -59,7 +59,7 @@ export async function admitRaw(
 async function identify(
   { headers }: Pick<IncomingMessage, "headers">,
   query: URLSearchParams,
-  { client, verify }: AdmissionOptions,
+  { client, verify }: IdentityOptions,
 ): Promise<Identity | Refusal> {
   const token = /^Bearer +(\S+)$/i.exec(headers.authorization ?? "")?.[1] ?? query.get("token");
   if (token !== null && token !== "") {

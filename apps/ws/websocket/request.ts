@@ -1,15 +1,8 @@
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { errorBody } from "../lib/http.ts";
-import { topicProblem } from "./topic.ts";
-
-/** An upgrade that is not granted. */
-export interface Refusal {
-  readonly status: number;
-  readonly code: string;
-  readonly message: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
+import { errorBody } from "../../lib/http.ts";
+import type { Refusal } from "../admission.ts";
+import { topicProblem } from "../topic.ts";
 
 /** What an upgrade asks for. */
 export type Wanted =

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { describe, it } from "node:test";
-import { createHttpServer } from "../../../apps/lib/server.ts";
-import { Gateway } from "../../../apps/ws/gateway.ts";
-import { eventually } from "../../support/eventually.ts";
-import { Client, collectingLog, gatewayParts, startGateway } from "../../support/gateway.ts";
-import { MemoryBus } from "../../support/memory-bus.ts";
-import { handshake, RawSocket } from "../../support/raw-socket.ts";
+import { createHttpServer } from "../../../../apps/lib/server.ts";
+import { Gateway } from "../../../../apps/ws/gateway.ts";
+import { eventually } from "../../../support/eventually.ts";
+import { Client, collectingLog, gatewayParts, startGateway } from "../../../support/gateway.ts";
+import { MemoryBus } from "../../../support/memory-bus.ts";
+import { handshake, RawSocket } from "../../../support/raw-socket.ts";
 
 async function answer(port: number, request: string): Promise<{ status: number; head: string }> {
   await using raw = await RawSocket.connect(port);

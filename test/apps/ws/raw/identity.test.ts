@@ -4,7 +4,7 @@ import { SignJWT } from "jose";
 import { TokenVerifier } from "../../../../apps/ws/auth/tokens.ts";
 import { ChannelRules } from "../../../../apps/ws/channel/rules.ts";
 import { decodeConfig } from "../../../../apps/ws/config/options.ts";
-import { admitRaw } from "../../../../apps/ws/raw/admission.ts";
+import { admitRaw } from "../../../../apps/ws/raw/identity.ts";
 
 const key = "a secret of the test, long enough for HS256";
 const token = (claims: Record<string, unknown>): Promise<string> =>
