@@ -141,8 +141,8 @@ export function planFor(seed: number, options: PlanOptions = {}): Plan {
     publishers: Array.from({ length: publishers }, (_, index) => ({
       name: `publisher ${index}`,
       kind: (["client", "core", "client", "stream"] as const)[index % 4] ?? "client",
-      // Every second is a client.
-      speaks: speakingOf(index >> 1),
+      // Every second is a client. Few use streams, for which each publication is a request.
+      speaks: index % 10 === 0 ? "protobufHttpStream" : speakingOnWebsocket(index >> 1),
       channels: some(random, [...channels, lateChannel], 1 + random.below(3)),
       everyMs: Math.round(random.between(60, 300)),
       seed: random.below(2 ** 31),
@@ -164,6 +164,10 @@ export function planFor(seed: number, options: PlanOptions = {}): Plan {
     }),
     steps,
   };
+}
+
+function speakingOnWebsocket(index: number): Spoken {
+  return index % 2 === 0 ? "jsonWebsocket" : "protobufWebsocket";
 }
 
 /** How the client of an index speaks. */
