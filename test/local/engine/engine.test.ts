@@ -390,6 +390,7 @@ describe("the embedded engine", { concurrency: false }, () => {
     assert.equal(outputs["packages"], true);
     assert.deepEqual(outputs["missingBefore"], ["typescript", "@npmcli/arborist"]);
     assert.deepEqual(outputs["missingAfter"], []);
+    assert.equal(outputs["traces"], false);
   });
 
   it("says so when the program leaves before it is done", async () => {
