@@ -1,20 +1,18 @@
 import { decodeTags, maxTagsBytes, type Tags } from "./channel/tags.ts";
-import type { Encoded } from "./protocol/messages.ts";
+import type { Codec } from "./protocol/codec.ts";
+import type { Encoded, Payload } from "./protocol/messages.ts";
 import type { DetailTexts } from "./publication-headers.ts";
 
-/** What was made of a publication for those who get deltas, for the others. */
-export interface DeltaMemo {
-  /** What deltas in JSON are made of. */
-  jsonPayload?: Uint8Array;
-  jsonFull?: Encoded;
-  json?: DeltaOf;
-  protobuf?: DeltaOf;
-}
-
-interface DeltaOf {
-  /** The message that it is the difference from. */
-  readonly before: number;
-  readonly encoded: Encoded;
+/** What was made of a publication for the clients of one codec, for the others of them. */
+export interface Made {
+  /** For most of them, histories included. */
+  encoded?: Encoded | undefined;
+  /** For those with deltas: the payload as they get it, which deltas are made of. */
+  payload?: Payload | undefined;
+  /** With its whole payload. */
+  full?: Encoded | undefined;
+  /** For those who have got the message of this id before. */
+  delta?: { readonly before: number; readonly encoded: Encoded } | undefined;
 }
 
 /** A publication on its way to subscribers, or in a channel's history. */
@@ -30,10 +28,7 @@ export class ChannelMessage {
   readonly size: number;
   /** It says itself that it is to be sent as a delta. */
   readonly wantsDelta: boolean;
-  /** What the first encoder of each kind made of it, for the others. */
-  json: Encoded | undefined;
-  protobuf: Encoded | undefined;
-  deltas: DeltaMemo | undefined;
+  #made: Partial<Record<Codec["name"], Made>> = {};
   #data: Uint8Array;
   #isOwner: boolean;
   /** As text until somebody asks for them. */
@@ -64,16 +59,36 @@ export class ChannelMessage {
     return this.#tags;
   }
 
+  /** What was made of it for a codec, to be filled by who makes more. */
+  madeFor({ name }: Pick<Codec, "name">): Made {
+    return (this.#made[name] ??= {});
+  }
+
+  /** Lets go of what is not needed any more some time after it was published. */
+  tidy(): void {
+    for (const made of Object.values(this.#made)) {
+      // Who comes back much later finds few that have got the same before.
+      made.payload = undefined;
+      made.full = undefined;
+      made.delta = undefined;
+      // What is much longer than the payload, like control characters in JSON, is made again.
+      const { length } = made.encoded ?? "";
+      if (length > overheadBytes + 2 * this.size) made.encoded = undefined;
+    }
+  }
+
   /** Makes it fit to be kept until the next one comes; what it takes, in bytes. */
   keep(): number {
     if (!this.#isOwner) {
       // Otherwise the buffer that NATS has read would stay with it.
       const copy = Buffer.from(this.#data);
-      const { jsonPayload } = this.deltas ?? {};
-      // Nobody else gets it any more: what was made for those who did is of no more use.
-      this.json = undefined;
-      this.protobuf = undefined;
-      this.deltas = jsonPayload && { jsonPayload: jsonPayload === this.#data ? copy : jsonPayload };
+      for (const made of Object.values(this.#made)) {
+        // Nobody else gets it any more: what was made for those who did is of no more use.
+        made.encoded = undefined;
+        made.full = undefined;
+        made.delta = undefined;
+        if (made.payload === this.#data) made.payload = copy;
+      }
       this.#data = copy;
       this.#isOwner = true;
     }

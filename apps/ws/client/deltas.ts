@@ -1,4 +1,4 @@
-import type { ChannelMessage, DeltaMemo } from "../channel-message.ts";
+import type { ChannelMessage } from "../channel-message.ts";
 import { makeDelta } from "../delta/fossil.ts";
 import { Searcher } from "../delta/searcher.ts";
 import type { Encoding } from "../hub.ts";
@@ -48,12 +48,11 @@ export class Deltas {
 
   /** The delta, if less goes to the client with it. */
   #shorter(codec: Codec, message: ChannelMessage, before: ChannelMessage): Encoded {
-    const memo = (message.deltas ??= {});
-    const known = memo[codec.name];
-    if (known?.before === before.id) return known.encoded;
+    const made = message.madeFor(codec);
+    if (made.delta?.before === before.id) return made.delta.encoded;
     const payload = payloadOf(codec, message);
     const delta = makeDelta(payloadOf(codec, before), payload, {
-      text: codec.name === "json",
+      text: codec.isText,
       search: (source, target) => this.#searcher.search(source, target),
     });
     let encoded: Encoded | undefined;
@@ -65,24 +64,23 @@ export class Deltas {
       const whole = full(codec, message);
       if (encoded === undefined || bytesOf(encoded) >= bytesOf(whole)) encoded = whole;
     }
-    memo[codec.name] = { before: before.id, encoded };
+    made.delta = { before: before.id, encoded };
     return encoded;
   }
 }
 
 /** A publication with its whole payload, for subscribers with deltas. */
 function full(codec: Codec, message: ChannelMessage): Encoded {
-  // In JSON it is a string there; in protobuf it is the same for all.
-  if (codec.name === "protobuf") return publicationOf(codec, message);
-  const memo = (message.deltas ??= {});
+  // As text the payload is a string then, and no value; as bytes it is the same for all.
+  if (!codec.isText) return publicationOf(codec, message);
   const data = payloadOf(codec, message);
-  return (memo.jsonFull ??= codec.publication({ ...detailsFor(message), data, delta: "full" }));
+  const made = message.madeFor(codec);
+  return (made.full ??= codec.publication({ ...detailsFor(message), data, delta: "full" }));
 }
 
 function payloadOf(codec: Codec, message: ChannelMessage): Payload {
-  if (codec.name === "protobuf") return message.data;
-  const memo: DeltaMemo = (message.deltas ??= {});
-  return (memo.jsonPayload ??= codec.payload(message.data));
+  const made = message.madeFor(codec);
+  return (made.payload ??= codec.payload(message.data));
 }
 
 function bytesOf(encoded: Encoded): number {

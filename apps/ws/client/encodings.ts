@@ -17,7 +17,8 @@ export function publisherText({ user, client, conn_info, chan_info }: ClientInfo
  * however many get it.
  */
 export function publicationOf(codec: Codec, message: ChannelMessage): Encoded {
-  return (message[codec.name] ??= encode(codec, message));
+  const made = message.madeFor(codec);
+  return (made.encoded ??= encode(codec, message));
 }
 
 /**

@@ -137,13 +137,7 @@ export class Tail implements Expendable {
     this.trim(nowMs);
     if (this.#usedAt <= this.#tidiedAt) return;
     this.#tidiedAt = nowMs;
-    // What is much longer than its payload, like control characters in JSON, is made again.
-    for (const { message } of this.#entries) {
-      const { size, json = "" } = message;
-      if (json.length > entryBytes + 2 * size) message.json = undefined;
-      // Who comes back much later finds few that are the same.
-      message.deltas = undefined;
-    }
+    for (const { message } of this.#entries) message.tidy();
   }
 
   /** Drops the oldest when they take too much memory. */

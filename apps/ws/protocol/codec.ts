@@ -4,6 +4,8 @@ import type { Encoded, Payload, Publication, Push, Reply } from "./messages.ts";
 /** One encoding of the protocol: bytes of clients to inputs, replies and pushes to what goes to them. */
 export interface Codec {
   readonly name: "json" | "protobuf";
+  /** Whether what it encodes is text, and payloads in it are, too. */
+  readonly isText: boolean;
   /** All that a client sent at once: commands and pongs. Whatever it is, nothing is thrown. */
   decode(bytes: Uint8Array): readonly Input[];
   reply(reply: Reply): Encoded;

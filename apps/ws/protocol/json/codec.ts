@@ -12,6 +12,7 @@ import {
 /** The protocol's JSON encoding: a message is one line of text. */
 export const jsonCodec: Codec = {
   name: "json",
+  isText: true,
   decode: (bytes) => decodeFrame(textOf(bytes)),
   reply: encodeReply,
   push: encodePush,

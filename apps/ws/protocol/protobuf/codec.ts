@@ -9,6 +9,7 @@ import { bytesOf, message } from "./writing.ts";
 /** The protocol's protobuf encoding: a message is encoded without its length. */
 export const protobufCodec: Codec = {
   name: "protobuf",
+  isText: false,
   decode: decodeFrame,
   reply: (value) => bytesOf(reply, value),
   push: (value) => bytesOf(pushInReply, value),

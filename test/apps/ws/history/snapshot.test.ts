@@ -9,6 +9,7 @@ import {
 } from "../../../../apps/ws/history/snapshot.ts";
 import { TailBudget } from "../../../../apps/ws/history/tail-budget.ts";
 import { entryOf, Tail } from "../../../../apps/ws/history/tail.ts";
+import { jsonCodec } from "../../../../apps/ws/protocol/json/codec.ts";
 
 const bornMs = 1_790_000_000_000;
 const limits = { size: 5, ttlMs: 60_000, max: 100 };
@@ -145,11 +146,12 @@ describe("a tail", () => {
     const tail = tailOf(9, 10);
     const [first, second] = tail.newest(2);
     assert.ok(first !== undefined && second !== undefined);
-    first.message.json = "x".repeat(10_000);
-    second.message.json = "x".repeat(100);
+    first.message.madeFor(jsonCodec).encoded = "x".repeat(10_000);
+    Object.assign(second.message.madeFor(jsonCodec), { encoded: "x".repeat(100), full: "x" });
     tail.tidy(1);
-    assert.equal(first.message.json, undefined);
-    assert.equal(second.message.json, "x".repeat(100));
+    assert.equal(first.message.madeFor(jsonCodec).encoded, undefined);
+    const { encoded, full } = second.message.madeFor(jsonCodec);
+    assert.deepEqual([encoded, full], ["x".repeat(100), undefined]);
   });
 
   it("counts in the budget of all tails, which drops those first that were of no use for long", () => {
