@@ -555,12 +555,13 @@ describe("the server API", { concurrency: 4 }, () => {
       using ann = await user(1, "ann");
       const subscription = await ann.subscribe(channel);
       await here.removeHistory(channel);
+      // Before anybody has asked.
+      await subscription.happens("subscribing 2500");
       for (const from of [here, there]) {
         const { publications, epoch } = await from.history(channel, { limit: -1 });
         assert.deepEqual(publications, []);
         assert.notEqual(epoch, before.epoch);
       }
-      await subscription.happens("subscribing 2500");
       await eventually("it is subscribed again", () => subscription.contexts.length === 2);
       assert.equal(subscription.contexts[1]?.recovered, false);
       await there.publish(channel, "after");

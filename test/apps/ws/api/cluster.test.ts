@@ -13,7 +13,9 @@ async function gateway(
   nats: NatsServer,
   channels: ReadonlyMap<string, number>,
   limits: Partial<ClusterLimits> = {},
-): Promise<AsyncDisposable & { readonly cluster: Cluster }> {
+): Promise<
+  AsyncDisposable & { readonly cluster: Cluster; readonly members: Members; readonly bus: NatsBus }
+> {
   const { log } = collectingLog();
   const bus = new NatsBus({ name: "gateway", servers: [nats.url], log });
   await eventually("there is a connection", () => bus.connected);
@@ -27,7 +29,7 @@ async function gateway(
   const cluster = new Cluster({ bus, gatewayId, log, local, limits });
   const members = new Members({ bus, gatewayId, log });
   return {
-    cluster,
+    ...{ cluster, members, bus },
     [Symbol.asyncDispose]: async () => {
       members.stop();
       cluster.stop();
@@ -79,5 +81,22 @@ describe("all gateways together", () => {
       here.cluster.order({ user: "u" }, { order: "subscribe", channel: "a", override: {}, data });
     assert.equal(await order('"x"'), undefined);
     assert.partialDeepStrictEqual(await order(`"${"x".repeat(1_000)}"`), { code: 107 });
+  });
+
+  it("do not wait for one that is gone, and have no success for one that cannot be asked", async () => {
+    await using nats = await NatsServer.start();
+    await using here = await gateway(nats, new Map());
+    await using there = await gateway(nats, new Map());
+    await using old = await gateway(nats, new Map());
+    const order = () => here.cluster.order({ user: "u" }, { order: "unsubscribe", channel: "a" });
+    assert.equal(await order(), undefined);
+    // It goes without a word, as one that is killed.
+    await there.bus.close();
+    assert.equal(await order(), undefined);
+    // One of another version is there, and knows nothing of orders.
+    old.cluster.stop();
+    await old.bus.flush();
+    assert.partialDeepStrictEqual(await order(), { code: 100 });
+    assert.equal(here.members.others.length, 1);
   });
 });
