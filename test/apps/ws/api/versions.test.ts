@@ -98,4 +98,18 @@ describe("versions of publications", () => {
     assert.equal(await store("begun", 5n), undefined);
     assert.deepEqual(await stored("begun"), ["5"]);
   });
+
+  it("find what was stored by somebody who could not say so any more", async () => {
+    const dies = new Interrupted(bus, "_INBOX");
+    let writes = 0;
+    dies.before = (subject) => {
+      if (subject.startsWith("a.v.")) writes += 1;
+      return writes < 2 ? Promise.resolve() : Promise.reject(new Error("it dies"));
+    };
+    await assert.rejects(store("silent", 5n, dies), /it dies/);
+    dies.close();
+    await jetStream.publish("t.silent", Buffer.from("other"));
+    for (const version of [4n, 5n]) assert.equal(await store("silent", version), undefined);
+    assert.deepEqual(await stored("silent"), ["5", "other"]);
+  });
 });
