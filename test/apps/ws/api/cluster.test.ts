@@ -3,7 +3,8 @@ import { randomUUID } from "node:crypto";
 import { describe, it } from "node:test";
 import { NatsBus } from "../../../../apps/lib/nats-bus.ts";
 import { Cluster, type ClusterLimits, type LocalGateway } from "../../../../apps/ws/api/cluster.ts";
-import { Members } from "../../../../apps/ws/presence/members.ts";
+import { gatewaySubject, Members } from "../../../../apps/ws/presence/members.ts";
+import { isNobody } from "../../../../apps/ws/presence/others.ts";
 import { collectingLog } from "../../../support/collecting-log.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { NatsServer } from "../../../support/nats.ts";
@@ -14,7 +15,12 @@ async function gateway(
   channels: ReadonlyMap<string, number>,
   limits: Partial<ClusterLimits> = {},
 ): Promise<
-  AsyncDisposable & { readonly cluster: Cluster; readonly members: Members; readonly bus: NatsBus }
+  AsyncDisposable & {
+    readonly gatewayId: string;
+    readonly cluster: Cluster;
+    readonly members: Members;
+    readonly bus: NatsBus;
+  }
 > {
   const { log } = collectingLog();
   const bus = new NatsBus({ name: "gateway", servers: [nats.url], log });
@@ -29,7 +35,7 @@ async function gateway(
   const cluster = new Cluster({ bus, gatewayId, log, local, limits });
   const members = new Members({ bus, gatewayId, log });
   return {
-    ...{ cluster, members, bus },
+    ...{ gatewayId, cluster, members, bus },
     [Symbol.asyncDispose]: async () => {
       members.stop();
       cluster.stop();
@@ -90,8 +96,12 @@ describe("all gateways together", () => {
     await using old = await gateway(nats, new Map());
     const order = () => here.cluster.order({ user: "u" }, { order: "unsubscribe", channel: "a" });
     assert.equal(await order(), undefined);
-    // It goes without a word, as one that is killed.
+    // It goes without a word, as one that is killed. What NATS still hands to it gets no answer.
     await there.bus.close();
+    await eventually("NATS knows that it has gone", async () => {
+      const ask = here.bus.request(gatewaySubject(there.gatewayId), Buffer.of(), { withinMs: 100 });
+      return ask.then(() => false, isNobody);
+    });
     assert.equal(await order(), undefined);
     // One of another version is there, and knows nothing of orders.
     old.cluster.stop();
