@@ -195,7 +195,7 @@ describe("a service that answers calls", () => {
       await setImmediate();
     }
     // NATS has handed the calls over, and the service has had no turn to read the last of them.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
     service.stopping.abort();
     await service.whenDone(1);
     assert.match(service.lines.join("\n"), /calls are still under way/);
