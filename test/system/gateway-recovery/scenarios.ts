@@ -114,7 +114,10 @@ export class Scene {
     const client = centrifuge(this.world.port(index));
     client.connect();
     try {
-      const { offset, epoch } = await client.history(channel);
+      // A busy process may answer a ping too late, and lose the connection with the question.
+      const { offset, epoch } = await eventually("the position is told", () =>
+        client.history(channel),
+      );
       return { offset, epoch };
     } finally {
       // It would try to connect for ever, and so keep the process.
