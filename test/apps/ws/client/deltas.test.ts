@@ -124,6 +124,21 @@ const histories = fc
   });
 
 describe("publications for subscribers with deltas", () => {
+  it("are deltas in JSON, too, where characters differ in some of their bytes only", () => {
+    // é and è differ in their second byte, 語 and 誟 in their last two: a delta of bytes cuts them.
+    const around = "what stays as it is, and is long enough for a delta to be shorter. ".repeat(8);
+    const published = ["é", "è", "語", "誟", "😀", "😁"].map((each) =>
+      Buffer.from(JSON.stringify(`${around}${each}${around}`)),
+    );
+    const subscriber = new Subscriber(jsonCodec);
+    for (const encoded of chain(jsonCodec, published)) subscriber.take(encoded);
+    assert.deepEqual(
+      subscriber.payloads,
+      published.map((payload) => seen(jsonCodec, payload)),
+    );
+    assert.deepEqual(subscriber.wholes, [true, false, false, false, false, false]);
+  });
+
   for (const codec of codecs) {
     it(`are what the npm client puts together to all that was published, in ${codec.name}`, () => {
       let deltas = 0;
