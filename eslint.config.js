@@ -55,7 +55,7 @@ export default defineConfig(
     },
     plugins: { "import-x": importX, "@pulumi": pulumi },
     // Without it the rule against cycles takes a .ts file for one without imports.
-    settings: { "import-x/extensions": [".ts", ".js"] },
+    settings: { "import-x/extensions": [".ts", ".tsx", ".js"] },
     rules: {
       "import-x/no-restricted-paths": ["error", { basePath: import.meta.dirname, zones }],
       // No package imports what is ours.

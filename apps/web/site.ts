@@ -13,10 +13,8 @@ export interface SiteFile {
 
 const files = [
   { path: "/", name: "index.html", type: "text/html; charset=utf-8" },
-  { path: "/style.css", name: "style.css", type: "text/css; charset=utf-8" },
-  { path: "/page.js", name: "page.js", type: "text/javascript; charset=utf-8" },
-  { path: "/realtime.html", name: "realtime.html", type: "text/html; charset=utf-8" },
-  { path: "/realtime.js", name: "realtime.js", type: "text/javascript; charset=utf-8" },
+  { path: "/console.css", name: "console.css", type: "text/css; charset=utf-8" },
+  { path: "/console.js", name: "console.js", type: "text/javascript; charset=utf-8" },
 ] as const;
 
 /**

@@ -6,12 +6,10 @@ export const apps = {
     folder: "apps/web",
     files: {
       "page/index.html": "page/index.html",
-      "page/realtime.html": "page/realtime.html",
-      "page/style.css": "page/style.css",
     },
     browserBundles: {
-      "page/page.js": "page/page.ts",
-      "page/realtime.js": "page/realtime.ts",
+      "page/console.js": "page/main.tsx",
+      "page/console.css": "page/console.css",
     },
   },
   add: { folder: "apps/add" },

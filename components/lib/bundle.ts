@@ -9,7 +9,7 @@ export interface App {
   readonly folder: string;
   /** Files that are copied: path in the archive → source. */
   readonly files?: Readonly<Record<string, string>>;
-  /** Scripts for browsers: path in the archive → `.ts` that is bundled to it. */
+  /** Scripts and style sheets for browsers: path in the archive → `.ts`, `.tsx` or `.css` that is bundled to it. */
   readonly browserBundles?: Readonly<Record<string, string>>;
 }
 
@@ -121,6 +121,8 @@ const browser = {
   platform: "browser",
   target: "es2022",
   minify: true,
+  jsx: "automatic",
+  jsxImportSource: "preact",
 } satisfies BuildOptions;
 
 function bundleScript(root: string, app: App, source: string, options: BuildOptions): Uint8Array {
@@ -130,7 +132,7 @@ function bundleScript(root: string, app: App, source: string, options: BuildOpti
       write: false,
       absWorkingDir: root,
       entryPoints: [`./${app.folder}/${source}`],
-      outfile: "main.js",
+      outfile: source.endsWith(".css") ? "main.css" : "main.js",
     });
     const [output] = outputFiles;
     if (output === undefined) throw new Error(`esbuild made nothing of ${source}`);

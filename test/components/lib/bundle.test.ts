@@ -224,10 +224,7 @@ describe("bundleApp", () => {
 
 describe("the archives of the repository's apps", () => {
   const lists: Readonly<Record<keyof typeof apps, readonly string[]>> = {
-    web: [
-      ...["main.js", "package.json", "page/index.html", "page/page.js"],
-      ...["page/realtime.html", "page/realtime.js", "page/style.css"],
-    ],
+    web: [...["main.js", "package.json", "page/console.css", "page/console.js", "page/index.html"]],
     add: ["main.js", "package.json"],
     ws: ["main.js", "package.json"],
     m: ["main.js", "package.json"],

@@ -1,0 +1,53 @@
+/** What can be ended by hand, in the local cloud only; given back as it came. */
+export type KillTarget =
+  | { readonly service: string; readonly version: string; readonly index: number }
+  | { readonly nats: string };
+
+export interface InstancePart {
+  readonly id: string;
+  /** Of manual scaling, where it is known. */
+  readonly index: number | null;
+  readonly state: "starting" | "live" | "restarting" | "stopping";
+  readonly starts?: number;
+  readonly startedAt?: string;
+  readonly kill?: KillTarget;
+}
+
+export interface VersionPart {
+  readonly version: string;
+  /** 0 to 1, of its service's traffic. */
+  readonly share: number;
+  readonly instances: readonly InstancePart[];
+}
+
+export interface ServicePart {
+  readonly service: string;
+  readonly kind: "standard" | "flexible";
+  readonly scaling: "automatic" | "manual";
+  readonly versions: readonly VersionPart[];
+}
+
+export interface NatsPart {
+  readonly name: string;
+  readonly state: "declared" | "starting" | "live" | "restarting";
+  readonly starts?: number;
+  readonly kill?: KillTarget;
+}
+
+export interface TopicPart {
+  readonly name: string;
+  readonly subscriptions: readonly {
+    readonly name: string;
+    readonly service: string;
+    readonly version?: string;
+    readonly index?: number;
+  }[];
+}
+
+/** The system in one shape, whether declared, as the local cloud sees it, or as its services do. */
+export interface Picture {
+  readonly services: readonly ServicePart[];
+  readonly rules: readonly { readonly path: string; readonly service: string }[];
+  readonly nats: readonly NatsPart[];
+  readonly topics: readonly TopicPart[];
+}

@@ -1,0 +1,25 @@
+import type { ComponentChildren, JSX } from "preact";
+import { useId } from "preact/hooks";
+
+/** A part of a view with a heading of its own. */
+export function Panel({
+  title,
+  actions,
+  children,
+}: {
+  readonly title: string;
+  /** Buttons beside the heading. */
+  readonly actions?: ComponentChildren;
+  readonly children: ComponentChildren;
+}): JSX.Element {
+  const id = useId();
+  return (
+    <section class="panel" aria-labelledby={id}>
+      <div class="panel-head">
+        <h3 id={id}>{title}</h3>
+        {actions === undefined ? null : <div class="row">{actions}</div>}
+      </div>
+      {children}
+    </section>
+  );
+}
