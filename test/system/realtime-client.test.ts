@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { clientKinds } from "../support/client-kind.ts";
-import { eventually } from "../support/eventually.ts";
 import { NpmClient } from "../support/npm-client.ts";
 import { RealtimeScript } from "../support/realtime-script.ts";
 import { System } from "./system.ts";
