@@ -1,0 +1,52 @@
+import { CallError, callError, clientCodes, errorSentence } from "./codes.ts";
+import type { Connection } from "./connection.ts";
+
+/** How long the other client may take to be there. */
+const readyMs = 5_000;
+
+/**
+ * Cuts the connection, and has another client publish on the channel before the page is back, so that there is
+ * something to recover.
+ *
+ * @throws CallError where the page is not connected, or the other client cannot do it
+ */
+export async function interruptAndPublish(
+  connection: Connection,
+  channel: string,
+  texts: readonly string[],
+): Promise<void> {
+  const other = connection.companion();
+  if (other === undefined || connection.state.peek() !== "connected") {
+    throw new CallError(clientCodes.disconnected, errorSentence(clientCodes.disconnected, ""));
+  }
+  try {
+    const its = other.newSubscription(channel);
+    its.subscribe();
+    other.connect();
+    await its.ready(readyMs);
+    const published = (async () => {
+      await whenLost(connection);
+      for (const text of texts) await its.publish(text);
+    })();
+    connection.interrupt(published);
+    await published;
+  } catch (error) {
+    throw callError(error);
+  } finally {
+    other.disconnect();
+  }
+}
+
+/** What is published before the loss has been noticed may arrive as ever. */
+function whenLost({ state }: Connection): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = state.subscribe((now) => {
+      if (now === "connected") return;
+      resolve();
+      // The first call comes before there is anything to stop.
+      queueMicrotask(() => {
+        stop();
+      });
+    });
+  });
+}
