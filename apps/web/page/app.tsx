@@ -3,6 +3,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { CalculatorView } from "./calculator/view.tsx";
 import type { Console } from "./console.ts";
+import { ConnectionStatus } from "./live/connection-status.tsx";
 import { LiveView } from "./live/view.tsx";
 import { MemoryView } from "./memory/view.tsx";
 import { SystemView } from "./system/view.tsx";
@@ -56,6 +57,7 @@ export function App({ console }: { readonly console: Console }): JSX.Element {
       </a>
       <header>
         <h1>{product}</h1>
+        <ConnectionStatus connection={console.connection} />
         <nav aria-label="Views">
           <ul>
             {views.map(({ hash, name }) => (

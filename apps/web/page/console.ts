@@ -1,11 +1,37 @@
+import { type ReadonlySignal, signal } from "@preact/signals";
+import { Connection } from "./live/connection.ts";
 import type { ConsoleSettings } from "./settings.ts";
 
 /** Everything behind the views; it lives as long as the page. */
 export interface Console {
   readonly settings: ConsoleSettings;
+  readonly connection: Connection;
 }
 
 /** Makes the models and ties them together. */
 export function createConsole(settings: ConsoleSettings): Console {
-  return { settings };
+  const visible = pageVisible();
+  const connection = createConnection(settings, visible);
+  connection.connect();
+  return { settings, connection };
+}
+
+/** Whether somebody can see the page; models rest while nobody can. */
+function pageVisible(): ReadonlySignal<boolean> {
+  const visible = signal(!document.hidden);
+  document.addEventListener("visibilitychange", () => {
+    visible.value = !document.hidden;
+  });
+  return visible;
+}
+
+function createConnection(settings: ConsoleSettings, visible: ReadonlySignal<boolean>): Connection {
+  const { transports, pingMethod, demoTokens, anonymous } = settings;
+  const known = anonymous ? ({ kind: "anonymous" } as const) : undefined;
+  return new Connection({
+    origin: location.origin,
+    ...{ transports, pingMethod, visible },
+    identity: demoTokens ? { kind: "demo" } : known,
+    wires: { fetch: fetch.bind(globalThis), WebSocket, EventSource },
+  });
 }
