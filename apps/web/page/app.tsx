@@ -3,28 +3,61 @@ import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { CalculatorView } from "./calculator/view.tsx";
 import type { Console } from "./console.ts";
-import { ConnectionStatus } from "./live/connection-status.tsx";
 import { LiveView } from "./live/view.tsx";
 import { MemoryView } from "./memory/view.tsx";
+import type { ConsoleSettings } from "./settings.ts";
 import { SystemView } from "./system/view.tsx";
 import { TopicsView } from "./topics/view.tsx";
+import { Boundary } from "./ui/boundary.tsx";
 
 interface View {
   readonly hash: string;
   /** In the navigation. */
   readonly name: string;
   readonly title: string;
+  /** What one sees and does here, in a sentence. */
+  readonly lead: string;
   readonly show: (console: Console) => JSX.Element;
 }
 
-const live: View = { hash: "#/live", name: "Live", title: "Live", show: () => <LiveView /> };
+const live: View = {
+  hash: "#/live",
+  name: "Live",
+  title: "Live",
+  lead: "The connection of this page to the gateway: how it is, what it goes through, and what each recovery brings back.",
+  show: () => <LiveView />,
+};
 
 const views: readonly View[] = [
   live,
-  { hash: "#/topics", name: "Topics", title: "Topics", show: () => <TopicsView /> },
-  { hash: "#/try", name: "Try it", title: "Try it", show: () => <CalculatorView /> },
-  { hash: "#/memory", name: "M", title: "M, the replicated memory", show: () => <MemoryView /> },
-  { hash: "#/system", name: "System", title: "System", show: () => <SystemView /> },
+  {
+    hash: "#/topics",
+    name: "Topics",
+    title: "Topics",
+    lead: "Subscribe to topics, publish, and see who else is there.",
+    show: () => <TopicsView />,
+  },
+  {
+    hash: "#/try",
+    name: "Try it",
+    title: "Try it",
+    lead: "Call the service add over HTTP; what it publishes arrives here over the connection.",
+    show: () => <CalculatorView />,
+  },
+  {
+    hash: "#/memory",
+    name: "M",
+    title: "M, the replicated memory",
+    lead: "A small data set in the memory of every replica. A change is done when all that serve it have it.",
+    show: () => <MemoryView />,
+  },
+  {
+    hash: "#/system",
+    name: "System",
+    title: "System",
+    lead: "What the program declares, and what of it runs.",
+    show: () => <SystemView />,
+  },
 ];
 
 const product = "App Engine realtime";
@@ -47,35 +80,59 @@ export function App({ console }: { readonly console: Console }): JSX.Element {
   useEffect(() => {
     document.title = `${view.title} – ${product}`;
     // Who follows a link is led to what it shows; who opens the page begins at its top.
-    if (!first.current) heading.current?.focus();
+    if (!first.current) {
+      scrollTo(0, 0);
+      heading.current?.focus({ preventScroll: true });
+    }
     first.current = false;
   }, [view]);
   return (
-    <div class="shell">
+    <>
       <a class="skip" href={view.hash} onClick={() => heading.current?.focus()}>
         Skip to the content
       </a>
-      <header>
-        <h1>{product}</h1>
-        <ConnectionStatus connection={console.connection} />
-        <nav aria-label="Views">
-          <ul>
-            {views.map(({ hash, name }) => (
-              <li key={hash}>
-                <a href={hash} aria-current={hash === view.hash ? "page" : undefined}>
-                  {name}
-                </a>
-              </li>
-            ))}
-          </ul>
-        </nav>
+      <header class="top">
+        <div class="top-line">
+          <h1 class="top-name">
+            <span class="top-mark" aria-hidden="true" />
+            {product}
+          </h1>
+          <nav aria-label="Views">
+            <ul>
+              {views.map(({ hash, name }) => (
+                <li key={hash}>
+                  <a href={hash} aria-current={hash === view.hash ? "page" : undefined}>
+                    {name}
+                  </a>
+                </li>
+              ))}
+            </ul>
+          </nav>
+        </div>
       </header>
-      <main>
-        <h2 ref={heading} tabIndex={-1}>
-          {view.title}
-        </h2>
-        {view.show(console)}
+      <main class="view">
+        <div class="view-head">
+          <h2 ref={heading} tabIndex={-1}>
+            {view.title}
+          </h2>
+          <p>{view.lead}</p>
+        </div>
+        <Boundary key={view.hash}>{view.show(console)}</Boundary>
       </main>
-    </div>
+      <Foot settings={console.settings} />
+    </>
+  );
+}
+
+/** Where one is. */
+function Foot({ settings }: { readonly settings: ConsoleSettings }): JSX.Element {
+  return (
+    <footer class="foot">
+      <ul>
+        <li>Project {settings.project}</li>
+        <li>{settings.local ? "on this machine" : "on App Engine"}</li>
+        <li>Version {settings.version} of the page</li>
+      </ul>
+    </footer>
   );
 }
