@@ -8,9 +8,10 @@ import { createHash } from "node:crypto";
 import { existsSync, realpathSync, statSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
 import { platform } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { cacheFolder } from "./cache-folder.ts";
+import { onPath } from "./on-path.ts";
 
 const run = promisify(execFile);
 
@@ -193,17 +194,4 @@ async function javaFile(
   } catch {
     return { missing: `${file} does not run: ${how}` };
   }
-}
-
-function onPath(
-  name: string,
-  env: NodeJS.ProcessEnv,
-  windowsEndings: readonly string[],
-): string | undefined {
-  const endings = platform() === "win32" ? windowsEndings : [""];
-  return (env["PATH"] ?? "")
-    .split(delimiter)
-    .filter((folder) => folder !== "")
-    .flatMap((folder) => endings.map((ending) => join(folder, name + ending)))
-    .find((file) => existsSync(file));
 }

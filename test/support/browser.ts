@@ -1,138 +1,94 @@
-/** Chromium for tests, over its DevTools protocol; `await using` ends it and removes its profile. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { WebSocket } from "ws";
-import { eventually } from "./eventually.ts";
+/** Chromium for tests and pictures, driven by Playwright. */
+import {
+  type Browser,
+  type BrowserContext,
+  chromium,
+  type ConsoleMessage,
+  type Page,
+} from "playwright-core";
+import { chromiumMissing, findChromium } from "../../local/tools/chromium.ts";
 
-const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-const program = names.find((name) => spawnSync(name, ["--version"]).status === 0);
+const program = findChromium();
 
 /** Why tests that need a browser are skipped on this machine: `describe(…, { skip: browserMissing() })`. */
 export function browserMissing(): string | undefined {
-  return program === undefined ? `none of ${names.join(", ")} is on PATH` : undefined;
+  return program === undefined ? chromiumMissing : undefined;
 }
 
-interface Answer {
-  readonly id?: number;
-  readonly method?: string;
-  readonly params?: Readonly<Record<string, unknown>>;
-  readonly result?: Readonly<Record<string, unknown>>;
-  readonly error?: { readonly message: string };
+/** Starts it; pages of one browser know nothing of each other. It ends with this process at the latest. */
+export async function launchBrowser(): Promise<Browser> {
+  if (program === undefined) throw new Error(chromiumMissing);
+  return chromium.launch({
+    executablePath: program,
+    // A container's /dev/shm is small, and there is no GPU to look for.
+    args: ["--disable-dev-shm-usage", "--disable-gpu"],
+    // A busy machine takes its time, and no test is about how long.
+    timeout: 120_000,
+  });
 }
 
-export class Browser implements AsyncDisposable {
-  /** What a page's console and the browser itself complained of. */
+export interface PageOptions {
+  readonly width?: number;
+  readonly height?: number;
+  readonly dark?: boolean;
+  /** Scripts that are there before those of the page, whatever its Content-Security-Policy says. */
+  readonly scripts?: readonly (string | { readonly path: string })[];
+}
+
+/** What is waited for in a page comes in this time, or never. */
+export const pageLimitMs = 60_000;
+
+/** A page in a profile of its own, which keeps what it complains of; `await using` closes it. */
+export class BrowserPage implements AsyncDisposable {
+  readonly page: Page;
+  /** What its console was told as an error or a warning, what it threw, and what its policy forbade. */
   readonly complaints: string[] = [];
-  readonly #child: ChildProcess;
-  readonly #profile: string;
-  readonly #socket: WebSocket;
-  readonly #waiting = new Map<number, PromiseWithResolvers<Readonly<Record<string, unknown>>>>();
-  #lastId = 0;
+  readonly #context: BrowserContext;
 
-  private constructor(child: ChildProcess, profile: string, socket: WebSocket) {
-    this.#child = child;
-    this.#profile = profile;
-    this.#socket = socket;
-    socket.on("message", (data: Buffer) => {
-      this.#take(JSON.parse(data.toString()) as Answer);
+  private constructor(context: BrowserContext, page: Page) {
+    this.#context = context;
+    this.page = page;
+    const complain = (message: ConsoleMessage): void => {
+      if (!["error", "warning", "assert"].includes(message.type())) return;
+      const { url, lineNumber } = message.location();
+      this.complaints.push(`${message.type()}: ${message.text()} (${url}:${lineNumber})`);
+    };
+    context.on("console", complain);
+    context.on("weberror", (error) => {
+      const thrown = error.error();
+      this.complaints.push(thrown.stack ?? thrown.message);
     });
   }
 
   /** Opens a page in a window of the size of a small phone, if nothing else is said. */
   static async open(
+    browser: Browser,
     url: string,
-    { width = 360, height = 740, dark = false } = {},
-  ): Promise<Browser> {
-    const profile = await mkdtemp(join(tmpdir(), "browser-test-"));
-    const child = spawn(
-      program ?? "chromium",
-      [
-        ...["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
-        ...["--remote-debugging-port=0", `--user-data-dir=${profile}`, "about:blank"],
-      ],
-      { stdio: "ignore" },
-    );
-    process.once("exit", () => child.kill("SIGKILL"));
-    const port = await eventually("Chromium listens", async () => {
-      const text = await readFile(join(profile, "DevToolsActivePort"), "utf8").catch(() => "");
-      return text === "" ? undefined : text.split("\n")[0];
+    { width = 360, height = 740, dark = false, scripts = [] }: PageOptions = {},
+  ): Promise<BrowserPage> {
+    const context = await browser.newContext({
+      viewport: { width, height },
+      colorScheme: dark ? "dark" : "light",
+      // What moves is in the way of a picture, and of who clicks at it.
+      reducedMotion: "reduce",
+      locale: "en-GB",
+      timezoneId: "UTC",
     });
-    const targets = (await (await fetch(`http://127.0.0.1:${port}/json`)).json()) as {
-      type: string;
-      webSocketDebuggerUrl: string;
-    }[];
-    const target = targets.find(({ type }) => type === "page");
-    const socket = new WebSocket(target?.webSocketDebuggerUrl ?? "");
-    await once(socket, "open");
-    const browser = new Browser(child, profile, socket);
-    await browser.#call("Runtime.enable");
-    await browser.#call("Log.enable");
-    await browser.#call("Emulation.setDeviceMetricsOverride", {
-      ...{ width, height, deviceScaleFactor: 1, mobile: false },
-    });
-    await browser.#call("Emulation.setEmulatedMedia", {
-      features: [{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }],
-    });
-    await browser.#call("Page.navigate", { url });
-    await eventually("the page is loaded", () =>
-      browser.run<boolean>(`location.href !== "about:blank" && document.readyState === "complete"`),
-    );
-    return browser;
+    context.setDefaultTimeout(pageLimitMs);
+    for (const script of scripts) {
+      await context.addInitScript(typeof script === "string" ? { content: script } : script);
+    }
+    const opened = new BrowserPage(context, await context.newPage());
+    await opened.page.goto(url);
+    return opened;
   }
 
   /** What an expression gives in the page; promises are waited for. */
-  async run<T>(expression: string): Promise<T> {
-    const { result, exceptionDetails } = await this.#call("Runtime.evaluate", {
-      ...{ expression, returnByValue: true, awaitPromise: true },
-    });
-    if (exceptionDetails !== undefined) throw new Error(JSON.stringify(exceptionDetails));
-    return (result as { value: T }).value;
-  }
-
-  /** The text of the element that a selector finds, as it is shown. */
-  text(selector: string): Promise<string> {
-    return this.run(`document.querySelector(${JSON.stringify(selector)}).innerText`);
-  }
-
-  click(selector: string): Promise<void> {
-    return this.run(`document.querySelector(${JSON.stringify(selector)}).click()`);
-  }
-
-  /** A picture of the page as PNG. */
-  async picture(): Promise<Buffer> {
-    const { data } = await this.#call("Page.captureScreenshot", { captureBeyondViewport: true });
-    return Buffer.from(String(data), "base64");
-  }
-
-  async #call(method: string, params: object = {}): Promise<Readonly<Record<string, unknown>>> {
-    const id = ++this.#lastId;
-    const answer = Promise.withResolvers<Readonly<Record<string, unknown>>>();
-    this.#waiting.set(id, answer);
-    this.#socket.send(JSON.stringify({ id, method, params }));
-    return answer.promise;
-  }
-
-  #take({ id, method, params, result, error }: Answer): void {
-    if (id !== undefined) {
-      const waiting = this.#waiting.get(id);
-      this.#waiting.delete(id);
-      if (error === undefined) waiting?.resolve(result ?? {});
-      else waiting?.reject(new Error(error.message));
-    } else if (method === "Log.entryAdded" || method === "Runtime.exceptionThrown") {
-      this.complaints.push(JSON.stringify(params));
-    }
+  run<T>(expression: string): Promise<T> {
+    return this.page.evaluate<T>(expression);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#socket.terminate();
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      const exit = once(this.#child, "exit");
-      this.#child.kill("SIGKILL");
-      await exit;
-    }
-    await rm(this.#profile, { recursive: true, force: true, maxRetries: 5 });
+    await this.#context.close();
   }
 }

@@ -5,8 +5,9 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import type { Browser } from "playwright-core";
 import { createHttpServer } from "../../../apps/lib/server.ts";
-import { Browser, browserMissing } from "../../support/browser.ts";
+import { BrowserPage, browserMissing, launchBrowser } from "../../support/browser.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type RunningGateway, startGateway } from "../../support/gateway.ts";
 
@@ -33,6 +34,7 @@ const pageScript = `
 
 describe("a page of another origin in Chromium", { skip: browserMissing() ?? false }, () => {
   let running: RunningGateway;
+  let browser: Browser;
   let site: Server;
   let sitePort = 0;
   let gateway = "";
@@ -59,53 +61,55 @@ describe("a page of another origin in Chromium", { skip: browserMissing() ?? fal
       },
     });
     gateway = `http://127.0.0.1:${running.port}`;
+    browser = await launchBrowser();
   });
   after(async () => {
+    await browser.close();
     site.closeAllConnections();
     site.close();
     await running[Symbol.asyncDispose]();
   });
 
-  async function start(browser: Browser, transport: string, token = ""): Promise<void> {
-    await browser.run(`start(${JSON.stringify([gateway, transport, token]).slice(1, -1)})`);
+  async function start(page: BrowserPage, transport: string, token = ""): Promise<void> {
+    await page.run(`start(${JSON.stringify([gateway, transport, token]).slice(1, -1)})`);
   }
 
-  async function happens(browser: Browser, event: string): Promise<void> {
+  async function happens(page: BrowserPage, event: string): Promise<void> {
     await eventually(`"${event}" happens`, async () => {
-      const events = await browser.run<string[]>("events");
+      const events = await page.run<string[]>("events");
       if (events.includes(event)) return true;
-      throw new Error(`so far: ${events.join("; ")} ${browser.complaints.join("; ")}`);
+      throw new Error(`so far: ${events.join("; ")} ${page.complaints.join("; ")}`);
     });
   }
 
   it("connects, subscribes, publishes and receives, and is told why it is closed", async () => {
-    await using browser = await Browser.open(`http://127.0.0.1:${sitePort}/`);
+    await using page = await BrowserPage.open(browser, `http://127.0.0.1:${sitePort}/`);
     for (const transport of ["http_stream", "sse"]) {
-      await start(browser, transport);
-      await happens(browser, `connected ${transport}`);
-      await happens(browser, `publication {"from":"${transport}"}`);
+      await start(page, transport);
+      await happens(page, `connected ${transport}`);
+      await happens(page, `publication {"from":"${transport}"}`);
       // One at a time, as they come.
       for (const n of [1, 2, 3]) {
         running.publisher.publish(`t.from-${transport}`, String(n));
-        await happens(browser, `publication ${n}`);
+        await happens(page, `publication ${n}`);
       }
       assert.equal(running.gateway.counts.connections, 1);
-      await browser.run("client.disconnect()");
+      await page.run("client.disconnect()");
       await eventually("it has gone", () => running.gateway.counts.connections === 0);
-      await browser.run("events.length = 0");
-      await start(browser, transport, "no token");
-      await happens(browser, "disconnected 3500");
-      await browser.run("events.length = 0");
+      await page.run("events.length = 0");
+      await start(page, transport, "no token");
+      await happens(page, "disconnected 3500");
+      await page.run("events.length = 0");
     }
-    assert.deepEqual(browser.complaints, []);
+    assert.deepEqual(page.complaints, []);
   });
 
   it("gets nothing when its origin is not allowed", async () => {
-    await using browser = await Browser.open(`http://localhost:${sitePort}/`);
+    await using page = await BrowserPage.open(browser, `http://localhost:${sitePort}/`);
     for (const transport of ["http_stream", "sse"]) {
-      await start(browser, transport);
-      await happens(browser, "error transport");
-      await browser.run("client.disconnect(); events.length = 0");
+      await start(page, transport);
+      await happens(page, "error transport");
+      await page.run("client.disconnect(); events.length = 0");
     }
     assert.equal(running.gateway.counts.connections, 0);
   });
