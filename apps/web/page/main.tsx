@@ -1,4 +1,4 @@
-import { render } from "preact";
+import { type ComponentChildren, render } from "preact";
 import { App } from "./app.tsx";
 import { createConsole } from "./console.ts";
 import { readSettings } from "./settings.ts";
@@ -8,17 +8,46 @@ import { Notice } from "./ui/notice.tsx";
 const place = document.getElementById("console");
 if (place === null) throw new Error("the page has no #console");
 
-render(<Notice kind="loading" title="Loading …" />, place);
-readSettings(fetch.bind(globalThis)).then(
-  (settings) => {
-    render(<App console={createConsole(settings)} />, place);
-  },
-  (error: unknown) => {
-    render(
-      <Notice kind="error" title="The console cannot start.">
-        {messageOf(error)}
-      </Notice>,
-      place,
-    );
-  },
-);
+/** What is shown until there is something to look at. */
+function show(notice: ComponentChildren): void {
+  if (place === null) return;
+  render(
+    <main class="view">
+      <h1 class="top-name">App Engine realtime</h1>
+      {notice}
+    </main>,
+    place,
+  );
+}
+
+function start(at: Element): void {
+  show(<Notice kind="loading" title="Loading …" />);
+  readSettings(fetch.bind(globalThis))
+    .then((settings) => {
+      const console = createConsole(settings);
+      render(null, at);
+      render(<App console={console} />, at);
+    })
+    .catch((error: unknown) => {
+      show(
+        <Notice
+          kind="error"
+          title="The console cannot start."
+          action={
+            <button
+              type="button"
+              onClick={() => {
+                start(at);
+              }}
+            >
+              Try again
+            </button>
+          }
+        >
+          {messageOf(error)}
+        </Notice>,
+      );
+    });
+}
+
+start(place);

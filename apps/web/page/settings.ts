@@ -22,9 +22,36 @@ export interface ConsoleSettings {
   readonly declared: Picture;
 }
 
+/**
+ * What holds of a setting that the answer leaves out: while traffic moves between two versions, the
+ * page and its settings may come from different ones.
+ */
+const unknown: ConsoleSettings = {
+  project: "unknown",
+  version: "unknown",
+  local: false,
+  demoTokens: false,
+  anonymous: false,
+  transports: ["websocket"],
+  pingMethod: null,
+  servicesMethod: null,
+  channels: [],
+  declared: { services: [], rules: [], nats: [], topics: [] },
+};
+
+const patienceMs = 10_000;
+
 /** @throws Error in words for people */
 export async function readSettings(get: typeof fetch): Promise<ConsoleSettings> {
-  const response = await get("/console.json");
-  if (!response.ok) throw new Error(`/console.json is answered with ${response.status}`);
-  return (await response.json()) as ConsoleSettings;
+  const answered = await get("/console.json", { signal: AbortSignal.timeout(patienceMs) }).catch(
+    (cause: unknown) => {
+      throw new Error("The service that serves this page cannot be reached.", { cause });
+    },
+  );
+  if (!answered.ok) throw new Error(`/console.json is answered with ${answered.status}.`);
+  const settings: unknown = await answered.json().catch(() => undefined);
+  if (typeof settings !== "object" || settings === null) {
+    throw new Error("/console.json is answered with something else than settings.");
+  }
+  return { ...unknown, ...settings };
 }

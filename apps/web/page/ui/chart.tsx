@@ -16,6 +16,8 @@ export type ChartData = readonly [x: readonly number[], ...y: (readonly (number 
 /** Lines differ by their dashes too, not by colour alone. */
 const dashes: readonly (readonly number[])[] = [[], [6, 4], [2, 3], [9, 3, 2, 3]];
 
+const counts = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000].flatMap((n) => [n, 2 * n, 5 * n]);
+
 /**
  * A line chart from zero up. The picture says nothing to who cannot see it: `summary` does. How many
  * points there are is bounded by who makes `data`; a chart of more than its pixels is a waste.
@@ -69,7 +71,8 @@ export function Chart({
         height,
         cursor: { show: false },
         legend: { show: false },
-        padding: [8, 12, 0, 0],
+        // Below too: without values the lower axis takes no room, and the last number would be cut.
+        padding: [8, 12, 8, 0],
         scales: {
           x: { time },
           // A little room above the highest; from 0 to 1 where there is nothing yet.
@@ -78,7 +81,9 @@ export function Chart({
         axes: [
           {
             ...axis,
-            size: 26,
+            size: 22,
+            // What is not time is counted.
+            ...(time ? {} : { incrs: [...counts] }),
             space: time ? 84 : 56,
             values: (_plot, marks) => marks.map(label),
           },
