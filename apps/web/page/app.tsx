@@ -3,6 +3,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { CalculatorView } from "./calculator/view.tsx";
 import type { Console } from "./console.ts";
+import { ConnectionStatus } from "./live/connection-status.tsx";
 import { LiveView } from "./live/view.tsx";
 import { MemoryView } from "./memory/view.tsx";
 import type { ConsoleSettings } from "./settings.ts";
@@ -97,6 +98,7 @@ export function App({ console }: { readonly console: Console }): JSX.Element {
             <span class="top-mark" aria-hidden="true" />
             {product}
           </h1>
+          <ConnectionStatus connection={console.connection} />
           <nav aria-label="Views">
             <ul>
               {views.map(({ hash, name }) => (

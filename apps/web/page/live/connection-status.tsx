@@ -3,23 +3,27 @@ import { duration } from "../ui/format.ts";
 import { Status } from "../ui/status.tsx";
 import type { Connection } from "./connection.ts";
 
-const tones = { disconnected: "bad", connecting: "busy", connected: "good" } as const;
+const shown = {
+  disconnected: { tone: "bad", word: "Disconnected" },
+  connecting: { tone: "busy", word: "Connecting" },
+  connected: { tone: "good", word: "Connected" },
+} as const;
 
-/** The connection in a few words: stands in the page's header, whichever view is shown. */
+/** The connection in a few words. It stands in the page's header, and leads to the view that says more. */
 export function ConnectionStatus({ connection }: { readonly connection: Connection }): JSX.Element {
-  const state = connection.state.value;
+  const { tone, word } = shown[connection.state.value];
   const ms = connection.roundTripMs.value;
   return (
-    <p class="live-status">
+    <a class="top-state" href="#/live">
       <span role="status">
-        <Status tone={tones[state]}>{state}</Status>
+        <Status tone={tone}>{word}</Status>
       </span>
       {ms === undefined ? null : (
-        <span class="live-round-trip">
+        <span class="top-trip">
           <span class="visually-hidden">round trip </span>
           {duration(ms)}
         </span>
       )}
-    </p>
+    </a>
   );
 }
