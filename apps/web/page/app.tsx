@@ -26,7 +26,9 @@ const live: View = {
   name: "Live",
   title: "Live",
   lead: "The connection of this page to the gateway: how it is, what it goes through, and what each recovery brings back.",
-  show: () => <LiveView />,
+  show: ({ connection, settings: { demoTokens, anonymous } }) => (
+    <LiveView connection={connection} demoTokens={demoTokens} anonymous={anonymous} />
+  ),
 };
 
 const views: readonly View[] = [
@@ -43,7 +45,9 @@ const views: readonly View[] = [
     name: "Try it",
     title: "Try it",
     lead: "Call the service add over HTTP; what it publishes arrives here over the connection.",
-    show: () => <CalculatorView />,
+    show: ({ calculator, connection }) => (
+      <CalculatorView calculator={calculator} connection={connection} />
+    ),
   },
   {
     hash: "#/memory",

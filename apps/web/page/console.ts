@@ -1,4 +1,5 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
+import { Calculator } from "./calculator/calculator.ts";
 import { Connection } from "./live/connection.ts";
 import type { ConsoleSettings } from "./settings.ts";
 
@@ -6,14 +7,20 @@ import type { ConsoleSettings } from "./settings.ts";
 export interface Console {
   readonly settings: ConsoleSettings;
   readonly connection: Connection;
+  readonly calculator: Calculator;
 }
 
 /** Makes the models and ties them together. */
 export function createConsole(settings: ConsoleSettings): Console {
   const visible = pageVisible();
   const connection = createConnection(settings, visible);
+  const calculator = new Calculator({
+    origin: location.origin,
+    connection,
+    fetch: fetch.bind(globalThis),
+  });
   connection.connect();
-  return { settings, connection };
+  return { settings, connection, calculator };
 }
 
 /** Whether somebody can see the page; models rest while nobody can. */

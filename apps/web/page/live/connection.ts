@@ -172,6 +172,13 @@ export class Connection {
     this.#current?.client.disconnect();
   }
 
+  /** Tries to connect at once, however long the next attempt would have been waited for. */
+  retryNow(): void {
+    if (this.#state.peek() !== "connecting") return;
+    this.disconnect();
+    this.connect();
+  }
+
   /**
    * Cuts what carries the connection, as a network would.
    *
