@@ -72,7 +72,7 @@ export function Chart({
         cursor: { show: false },
         legend: { show: false },
         // Below too: without values the lower axis takes no room, and the last number would be cut.
-        padding: [8, 12, 8, 0],
+        padding: [8, null, 8, 0],
         scales: {
           x: { time },
           // A little room above the highest; from 0 to 1 where there is nothing yet.
