@@ -1,7 +1,11 @@
-import type { Express } from "express";
+import type { Express, NextFunction, Request, Response } from "express";
+import { z } from "zod";
 import { addHealthRoutes } from "../lib/health.ts";
-import { createHttpApp, finishHttpApp, onlyMethods } from "../lib/http.ts";
+import { createHttpApp, finishHttpApp, HttpError, jsonBody, onlyMethods } from "../lib/http.ts";
 import type { Log } from "../lib/log.ts";
+import { SecretError } from "../lib/secret.ts";
+import { bareConsole, type ConsoleFacts } from "./console.ts";
+import type { DemoTokens } from "./demo-tokens.ts";
 import type { SiteFile } from "./site.ts";
 
 /**
@@ -30,6 +34,10 @@ const securityHeaders = {
 
 export interface WebOptions {
   readonly site: readonly SiteFile[];
+  /** What `GET /console.json` answers, but for what follows from the other options. */
+  readonly console?: ConsoleFacts;
+  /** Undefined: nobody gets a token here. */
+  readonly demoTokens?: Pick<DemoTokens, "issue"> | undefined;
   readonly log: Log;
   /** Aborts when the service begins to stop. */
   readonly signal: AbortSignal;
@@ -40,7 +48,8 @@ export interface WebOptions {
  * The default service. Every path that is not a file of the site is 404: App Engine sends here what
  * names no live instance, and a push that is answered with success here would be lost.
  */
-export function createWebApp({ site, log, signal, project }: WebOptions): Express {
+export function createWebApp(options: WebOptions): Express {
+  const { site, demoTokens, log, signal, project } = options;
   const app = createHttpApp();
   addHealthRoutes(app, signal);
 
@@ -57,6 +66,59 @@ export function createWebApp({ site, log, signal, project }: WebOptions): Expres
       })
       .all(onlyMethods("GET", "HEAD"));
   }
+
+  const facts = { ...(options.console ?? bareConsole), demoTokens: demoTokens !== undefined };
+  app
+    .route("/console.json")
+    .get((_request, response) => {
+      response.json(facts);
+    })
+    .all(onlyMethods("GET", "HEAD"));
+  if (demoTokens !== undefined) addTokenRoute(app, demoTokens);
   finishHttpApp(app, { log, project });
   return app;
+}
+
+const tokenRequest = z.strictObject({ token: z.string().max(2_048).optional() });
+const tokenBodyBytes = 4_096;
+
+/** `POST /console/token`: a demo token, or the given one renewed, for pages of this origin. */
+function addTokenRoute(app: Express, demoTokens: Pick<DemoTokens, "issue">): void {
+  app
+    .route("/console/token")
+    .post(
+      (request: Request, _response: Response, next: NextFunction) => {
+        // Of another site's page the browser itself says so; a program says nothing, and may.
+        const site = request.get("sec-fetch-site");
+        if (site !== undefined && site !== "same-origin") {
+          throw new HttpError(403, "other_site", "only pages of this origin get tokens here");
+        }
+        next();
+      },
+      jsonBody(tokenBodyBytes),
+      async (request: Request, response: Response) => {
+        const { data } = tokenRequest.safeParse(request.body);
+        if (data === undefined) {
+          throw new HttpError(
+            400,
+            "invalid_argument",
+            'the body is {} or {"token": a token that was given here}',
+          );
+        }
+        response.json(await issue(demoTokens, data.token));
+      },
+    )
+    .all(onlyMethods("POST"));
+}
+
+async function issue(demoTokens: Pick<DemoTokens, "issue">, previous?: string): Promise<unknown> {
+  try {
+    return await demoTokens.issue(previous);
+  } catch (cause) {
+    if (!(cause instanceof SecretError)) throw cause;
+    throw new HttpError(503, "unavailable", "the key for tokens cannot be read", {
+      cause,
+      headers: { "retry-after": "5" },
+    });
+  }
 }

@@ -9,6 +9,7 @@ import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
 import { createHttpServer } from "../../../apps/lib/server.ts";
 import { createWebApp } from "../../../apps/web/app.ts";
+import { bareConsole } from "../../../apps/web/console.ts";
 import { readSite } from "../../../apps/web/site.ts";
 import { apps } from "../../../components/lib/apps.ts";
 import { bundleApp, writeBundle } from "../../../components/lib/bundle.ts";
@@ -18,6 +19,7 @@ import { ServiceProcess } from "../../support/process.ts";
 
 const root = join(import.meta.dirname, "../../..");
 const source = join(root, "apps/web/page");
+const facts = { ...bareConsole, project: "a-project", version: "v1" };
 let folder = "";
 let server: Server;
 let url = "";
@@ -27,7 +29,9 @@ before(async () => {
   writeBundle(bundleApp(root, apps.web), folder);
   const { signal } = new AbortController();
   const site = readSite(join(folder, "page"));
-  server = createHttpServer(createWebApp({ site, log: collectingLog().log, signal }));
+  server = createHttpServer(
+    createWebApp({ site, console: facts, log: collectingLog().log, signal }),
+  );
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
