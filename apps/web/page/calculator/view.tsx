@@ -1,13 +1,12 @@
 import { type Signal, signal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 import type { Connection } from "../live/connection.ts";
 import { Choice } from "../ui/choice.tsx";
 import { Field } from "../ui/field.tsx";
 import { clockTime, duration } from "../ui/format.ts";
 import { Notice } from "../ui/notice.tsx";
 import { Panel } from "../ui/panel.tsx";
-import { Status } from "../ui/status.tsx";
 import {
   type Answer,
   type Arrival,
@@ -133,6 +132,7 @@ function OperationForm({
   readonly sign: string;
 }): JSX.Element {
   const { a, b } = drafts[operation];
+  const id = useId();
   const [problems, setProblems] = useState<{ a?: string | undefined; b?: string | undefined }>({});
   const field = (
     label: string,
@@ -160,14 +160,20 @@ function OperationForm({
   return (
     <form
       class="calculator-form"
-      aria-label={name}
+      aria-labelledby={id}
       onSubmit={(event) => {
         event.preventDefault();
         const read = calculator.compute(operation, a.value, b.value, way.value);
         setProblems(read.ok ? {} : { a: read.a, b: read.b });
       }}
     >
-      {field(`${name}: a`, a, problems.a)}
+      <h4 id={id}>
+        {name}{" "}
+        <code class="quiet">
+          {way.value === "http" ? `POST /api/add/${operation}` : `rpc ${operation}`}
+        </code>
+      </h4>
+      {field("a", a, problems.a)}
       <span class="calculator-sign" aria-hidden="true">
         {sign}
       </span>
@@ -206,14 +212,13 @@ function Last({ attempt }: { readonly attempt: Attempt }): JSX.Element {
       </dl>
       {answer.kind === "refused" ? (
         <Notice kind="error" title="The service gave no result.">
-          {answer.message}
+          {sentence(answer.message)}
         </Notice>
       ) : null}
       {arrival.kind === "missing" ? (
         <Notice kind="error" title="The result has not arrived.">
-          The service says that it is published on {resultChannel}, and nothing came in{" "}
-          {duration(arrival.ms)}. Another page may have taken the same result for its own, or the
-          gateway does not hear NATS.
+          The service says that it has published it on {resultChannel}, and nothing came in{" "}
+          {duration(arrival.ms)}. The gateway may have lost NATS.
         </Notice>
       ) : null}
     </div>
@@ -229,7 +234,6 @@ function Attempts({ attempts }: { readonly attempts: readonly Attempt[] }): JSX.
           <tr>
             <th scope="col">At</th>
             <th scope="col">Asked</th>
-            <th scope="col">Result</th>
             <th scope="col" class="num">
               Answered
             </th>
@@ -241,15 +245,18 @@ function Attempts({ attempts }: { readonly attempts: readonly Attempt[] }): JSX.
         <tbody>
           {attempts.map((attempt) => (
             <tr key={attempt.number}>
-              <td class="quiet">{clockTime(new Date(attempt.at))}</td>
+              <td class="calculator-time">{clockTime(new Date(attempt.at))}</td>
               <td>
-                {expression(attempt)}{" "}
+                {expression(attempt)}
+                {attempt.answer.kind === "given" ? (
+                  <>
+                    {" = "}
+                    <b>{shown(attempt.answer.result)}</b>
+                  </>
+                ) : null}{" "}
                 <span class="tag">{attempt.way === "http" ? "HTTP" : "call"}</span>
-              </td>
-              <td>
-                {attempt.answer.kind === "given" ? shown(attempt.answer.result) : null}
                 {attempt.answer.kind === "refused" ? (
-                  <Status tone="bad">{attempt.answer.message}</Status>
+                  <p class="calculator-refused">{sentence(attempt.answer.message)}</p>
                 ) : null}
               </td>
               <td class="num">{answerText(attempt.answer)}</td>
@@ -260,6 +267,10 @@ function Attempts({ attempts }: { readonly attempts: readonly Attempt[] }): JSX.
       </table>
     </div>
   );
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
 /** Longer texts are cut where they are shown, never on their way. */

@@ -5,6 +5,19 @@ import type { Fetch } from "./tokens.ts";
 export const transports = ["websocket", "http_stream", "sse"] as const;
 export type Transport = (typeof transports)[number];
 
+/** What people call it. */
+export const transportNames = {
+  websocket: "Websocket",
+  http_stream: "HTTP stream",
+  sse: "SSE",
+} as const satisfies Record<Transport, string>;
+
+/** The name of a transport as the client knows it. */
+export function transportName(transport: string): string {
+  const known = Object.entries(transportNames).find(([name]) => name === transport);
+  return known?.[1] ?? transport;
+}
+
 /** A websocket or an event source that the client made. */
 interface Cuttable {
   close(): void;

@@ -1,17 +1,18 @@
 import type { JSX } from "preact";
 import { duration } from "../ui/format.ts";
 import { Status } from "../ui/status.tsx";
-import type { Connection } from "./connection.ts";
+import type { Connection, ConnectionState } from "./connection.ts";
 
-const shown = {
+/** A state for people. */
+export const connectionStates = {
   disconnected: { tone: "bad", word: "Disconnected" },
   connecting: { tone: "busy", word: "Connecting" },
   connected: { tone: "good", word: "Connected" },
-} as const;
+} as const satisfies Record<ConnectionState, unknown>;
 
 /** The connection in a few words. It stands in the page's header, and leads to the view that says more. */
 export function ConnectionStatus({ connection }: { readonly connection: Connection }): JSX.Element {
-  const { tone, word } = shown[connection.state.value];
+  const { tone, word } = connectionStates[connection.state.value];
   const ms = connection.roundTripMs.value;
   return (
     <a class="top-state" href="#/live">

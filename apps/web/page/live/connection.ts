@@ -1,7 +1,13 @@
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { type Centrifuge, State, UnauthorizedError } from "centrifuge";
 import { type Channel, type ChannelListener, Channels } from "./channels.ts";
-import { type CuttableClient, makeClient, type Transport, type Wires } from "./client.ts";
+import {
+  type CuttableClient,
+  makeClient,
+  type Transport,
+  transportName,
+  type Wires,
+} from "./client.ts";
 import { CallError, callError, clientCodes, endSentence, errorSentence } from "./codes.ts";
 import { EventLog, type LiveEvent, type Totals } from "./events.ts";
 import { RoundTrip } from "./round-trip.ts";
@@ -386,7 +392,7 @@ function attemptSentence(
   const said = message.replace(/^\w*Error: /, "");
   switch (type) {
     case "transport":
-      return `No connection by ${transport ?? "any transport"}: ${said}.`;
+      return `No connection by ${transport === undefined ? "any transport" : transportName(transport)}: ${said}.`;
     case "connectToken":
     case "refreshToken":
       return said;

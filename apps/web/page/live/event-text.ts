@@ -1,4 +1,5 @@
 import { duration } from "../ui/format.ts";
+import { transportName } from "./client.ts";
 import type { LiveEvent } from "./events.ts";
 
 /** What happened, as a sentence. */
@@ -7,7 +8,7 @@ export function eventText(event: LiveEvent): string {
     case "connecting":
       return "Connecting.";
     case "connected":
-      return `Connected by ${event.transport} after ${duration(event.tookMs)}, as client ${event.client.slice(0, 8)}.`;
+      return `Connected by ${transportName(event.transport)} after ${duration(event.tookMs)}, as client ${event.client.slice(0, 8)}.`;
     case "lost":
       return `The connection was lost: ${event.reason} (${event.code}).`;
     case "disconnected":

@@ -45,7 +45,7 @@ export function InterruptionPanel({
   return (
     <Panel title="Recovery">
       <div class="stack">
-        <dl class="stats">
+        <dl class="stats live-stats">
           <div>
             <dt>Connections lost</dt>
             <dd>{lost}</dd>
@@ -64,8 +64,8 @@ export function InterruptionPanel({
           </div>
         </dl>
         <Field
-          label="While it is away"
-          hint="The connection is cut as a network would cut it, and comes back by itself."
+          label="Published by another client meanwhile"
+          hint="The connection is cut as a network would cut it. It comes back by itself, and brings what it missed."
           input={(attributes) => (
             <select
               {...attributes}
@@ -76,10 +76,10 @@ export function InterruptionPanel({
             >
               {channels.map((name) => (
                 <option key={name} value={name}>
-                  another client publishes 3 messages on {name}
+                  {texts.length} messages on {name}
                 </option>
               ))}
-              <option value={nowhere}>nothing happens</option>
+              <option value={nowhere}>nothing</option>
             </select>
           )}
         />
@@ -89,7 +89,15 @@ export function InterruptionPanel({
           </Notice>
         )}
         <div class="row">
-          <button type="button" disabled={!connected || busy} onClick={() => void drop()}>
+          {/* It keeps the focus while it can do nothing: that is so after each click. */}
+          <button
+            type="button"
+            class="live-drop"
+            aria-disabled={!connected || busy}
+            onClick={() => {
+              if (connected && !busy) void drop();
+            }}
+          >
             Drop the connection
           </button>
         </div>

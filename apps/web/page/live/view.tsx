@@ -4,18 +4,12 @@ import { duration } from "../ui/format.ts";
 import { Notice } from "../ui/notice.tsx";
 import { Panel } from "../ui/panel.tsx";
 import { Status } from "../ui/status.tsx";
-import type { Transport } from "./client.ts";
+import { transportName } from "./client.ts";
+import { connectionStates } from "./connection-status.tsx";
 import type { Connection, TransportChoice } from "./connection.ts";
 import { Events } from "./events.tsx";
 import { IdentityPanel } from "./identity.tsx";
 import { InterruptionPanel } from "./interruption.tsx";
-
-const tones = { disconnected: "bad", connecting: "busy", connected: "good" } as const;
-const transportNames = {
-  websocket: "Websocket",
-  http_stream: "HTTP stream",
-  sse: "Server-sent events",
-} as const satisfies Record<Transport, string>;
 
 export interface LiveViewProps {
   readonly connection: Connection;
@@ -30,7 +24,8 @@ export function LiveView({ connection, demoTokens, anonymous }: LiveViewProps): 
   return (
     <>
       <ConnectionPanel connection={connection} />
-      <div class="grid">
+      {/* Who has to bring a token finds the place for it first. */}
+      <div class={demoTokens || anonymous ? "grid" : "grid live-token-first"}>
         <InterruptionPanel connection={connection} />
         <IdentityPanel connection={connection} demoTokens={demoTokens} anonymous={anonymous} />
       </div>
@@ -42,33 +37,20 @@ export function LiveView({ connection, demoTokens, anonymous }: LiveViewProps): 
 function ConnectionPanel({ connection }: { readonly connection: Connection }): JSX.Element {
   const { state, transport, user, clientId, roundTripMs, measuresRoundTrip } = connection;
   const connected = state.value === "connected";
+  const { tone, word } = connectionStates[state.value];
   const options = [
     { value: "automatic", label: "Automatic" },
-    ...connection.transports.map((value) => ({ value, label: transportNames[value] })),
+    ...connection.transports.map((value) => ({ value, label: transportName(value) })),
   ] satisfies { value: TransportChoice; label: string }[];
   return (
-    <Panel
-      title="Connection"
-      actions={
-        state.value === "disconnected" ? null : (
-          <button
-            type="button"
-            onClick={() => {
-              connection.disconnect();
-            }}
-          >
-            Disconnect
-          </button>
-        )
-      }
-    >
+    <Panel title="Connection" actions={<Switch connection={connection} />}>
       <div class="stack">
         <Problem connection={connection} />
-        <dl class="stats">
+        <dl class="stats live-stats">
           <div>
             <dt>State</dt>
             <dd>
-              <Status tone={tones[state.value]}>{state.value}</Status>
+              <Status tone={tone}>{word}</Status>
             </dd>
           </div>
           <div>
@@ -77,11 +59,21 @@ function ConnectionPanel({ connection }: { readonly connection: Connection }): J
           </div>
           <div>
             <dt>Transport</dt>
-            <dd>{transportName(transport.value)}</dd>
+            <dd>{transport.value === undefined ? "–" : transportName(transport.value)}</dd>
           </div>
           <div>
             <dt>User</dt>
-            <dd>{connected ? user.value === "" ? <i>anonymous</i> : user.value : "–"}</dd>
+            <dd>
+              {connected ? (
+                user.value === "" ? (
+                  <span class="quiet">anonymous</span>
+                ) : (
+                  user.value
+                )
+              ) : (
+                "–"
+              )}
+            </dd>
           </div>
           <div>
             <dt>Client</dt>
@@ -97,7 +89,7 @@ function ConnectionPanel({ connection }: { readonly connection: Connection }): J
           </div>
         </dl>
         <Choice<TransportChoice>
-          legend="Transport"
+          legend="Reach the gateway by"
           value={connection.transportChoice.value}
           options={options}
           onChange={(choice) => {
@@ -109,14 +101,28 @@ function ConnectionPanel({ connection }: { readonly connection: Connection }): J
   );
 }
 
-function transportName(transport: string | undefined): string {
-  const known = Object.entries(transportNames).find(([name]) => name === transport);
-  return known?.[1] ?? transport ?? "–";
-}
-
 function roundTrip(ms: number | undefined, measured: boolean): string {
   if (!measured) return "not measured";
   return ms === undefined ? "–" : duration(ms);
+}
+
+/** One button for both, so that it keeps the focus when it has done the one and offers the other. */
+function Switch({ connection }: { readonly connection: Connection }): JSX.Element {
+  const off = connection.state.value === "disconnected";
+  return (
+    <button
+      type="button"
+      class={off ? "primary" : undefined}
+      // Without an identity there is nobody to connect as.
+      disabled={off && connection.identity.value === undefined}
+      onClick={() => {
+        if (off) connection.connect();
+        else connection.disconnect();
+      }}
+    >
+      {off ? "Connect" : "Disconnect"}
+    </button>
+  );
 }
 
 /** Why the page is not connected, and what leads out of it. */
@@ -145,33 +151,16 @@ function Problem({ connection }: { readonly connection: Connection }): JSX.Eleme
           {problem}
         </Notice>
       );
-    case "disconnected": {
-      const connect = (
-        <button
-          type="button"
-          class="primary"
-          onClick={() => {
-            connection.connect();
-          }}
-        >
-          Connect
-        </button>
-      );
-      if (problem === undefined) {
-        return (
-          <Notice kind="disconnected" title="Not connected" action={connect}>
-            Nothing arrives while it is so. What is published meanwhile comes when you are back, as
-            far as the channel's history goes.
-          </Notice>
-        );
-      }
-      // Without a token there is nothing to try again.
-      const action = connection.identity.value === undefined ? undefined : connect;
-      return (
-        <Notice kind="error" title="There is no connection." action={action}>
+    case "disconnected":
+      return problem === undefined ? (
+        <Notice kind="disconnected" title="Not connected">
+          Nothing arrives while it is so. What is published meanwhile comes when you connect again,
+          as far as the channel's history goes.
+        </Notice>
+      ) : (
+        <Notice kind="error" title="There is no connection.">
           {problem}
         </Notice>
       );
-    }
   }
 }

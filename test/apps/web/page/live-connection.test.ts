@@ -258,7 +258,7 @@ describe("the page's connection", { concurrency: 4 }, () => {
     assert.equal(page.connection.transport.value, "http_stream");
     assert.notEqual(page.connection.clientId.value, first);
     page.connection.useTransport("sse");
-    await page.happens("connected", 2);
+    await heard.subscribed(3);
     publish(channel, "5");
     await heard.hears(5);
     assert.equal(page.connection.transport.value, "sse");
@@ -276,7 +276,7 @@ describe("the page's connection", { concurrency: 4 }, () => {
     const wires = { fetch, WebSocket: Blocked, EventSource };
     using page = await Page.connected(gateway.port, { wires });
     assert.equal(page.connection.transport.value, "http_stream");
-    assert.match((await page.happens("error")).text, /^No connection by websocket: /);
+    assert.match((await page.happens("error")).text, /^No connection by Websocket: /);
     assert.equal(page.connection.problem.value, undefined);
   });
 
@@ -406,15 +406,27 @@ describe("the page's connection", { concurrency: 4 }, () => {
     assert.equal(code, 3);
   });
 
-  it("says that there is nobody, and connects once there is somebody", async () => {
-    const port = await freePort();
-    using page = new Page(port, { transports: ["websocket"] });
+  it("says that there is nobody, and goes on trying until it is told to stop", async () => {
+    using page = new Page(await freePort(), { transports: ["websocket"] });
     page.connection.connect();
-    await page.problem(/^No connection by websocket: .* Trying again\.$/);
+    await page.problem(/^No connection by Websocket: .* Trying again\.$/);
+    await page.happens("error", 2);
     assert.equal(page.connection.state.value, "connecting");
     page.connection.disconnect();
     assert.equal(page.connection.problem.value, undefined);
     assert.equal(page.connection.state.value, "disconnected");
+  });
+
+  it("tries at once when somebody does not want to wait", async () => {
+    // By itself it would try again after ten minutes.
+    const patient = { transports: ["websocket"], reconnectMs: [600_000, 600_000] } as const;
+    using page = new Page(await freePort(), patient);
+    page.connection.retryNow();
+    assert.equal(page.connection.state.value, "disconnected");
+    page.connection.connect();
+    await page.happens("error");
+    page.connection.retryNow();
+    await page.happens("error", 1);
   });
 
   it("leaves nothing behind when it ends", async () => {
