@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { signal } from "@preact/signals";
 import type { PublicationContext, SubscribedContext } from "centrifuge";
 import { EventSource } from "eventsource";
+import { createWebApp } from "../../../../apps/web/app.ts";
+import { DemoTokens } from "../../../../apps/web/demo-tokens.ts";
 import type { Transport } from "../../../../apps/web/page/live/client.ts";
 import { CallError } from "../../../../apps/web/page/live/codes.ts";
 import { Connection, type ConnectionOptions } from "../../../../apps/web/page/live/connection.ts";
@@ -11,7 +16,7 @@ import { interruptAndPublish } from "../../../../apps/web/page/live/interruption
 import { eventually } from "../../../support/eventually.ts";
 import { hmacKey, inSeconds, token } from "../../../support/gateway-pair.ts";
 import { subjectOf } from "../../../support/gateway-process.ts";
-import { type RunningGateway, startGateway } from "../../../support/gateway.ts";
+import { collectingLog, type RunningGateway, startGateway } from "../../../support/gateway.ts";
 import { freePort } from "../../../support/ports.ts";
 
 const everyTransport = ["websocket", "http_stream", "sse"] as const satisfies readonly Transport[];
@@ -488,17 +493,36 @@ describe("the page's identity", { concurrency: 4 }, () => {
     assert.equal(page.connection.problem.value, undefined);
   });
 
-  it("is that of a visitor, kept when the token is renewed", async () => {
-    const issuer = new Issuer();
-    issuer.lastsSeconds = 2;
-    const wires = { fetch: issuer.fetch, WebSocket, EventSource };
-    using page = await Page.connected(gateway.port, { identity: { kind: "demo" }, wires });
-    assert.equal(page.connection.user.value, "visitor-1");
-    await eventually("the token is renewed twice", () => issuer.shown.length >= 3);
-    assert.equal(issuer.shown[0], undefined);
-    assert.ok(issuer.shown.slice(1).every((former) => userOf(former ?? "") === "visitor-1"));
-    assert.equal(page.connection.totals.value.lost, 0);
-    assert.equal(page.connection.state.value, "connected");
+  it("is that of the visitor whom the default service names, also with the tokens after the first", async () => {
+    // Its tokens last for ten minutes; these have two seconds left.
+    const demoTokens = new DemoTokens({
+      readKey: () => Promise.resolve(Buffer.from(hmacKey)),
+      now: () => Date.now() - 598_000,
+    });
+    const { signal, log } = { signal: new AbortController().signal, log: collectingLog().log };
+    const web = createServer(createWebApp({ site: [], demoTokens, log, signal }));
+    web.listen(0, "127.0.0.1");
+    await once(web, "listening");
+    const { port } = web.address() as AddressInfo;
+    let asked = 0;
+    const wires = {
+      ...{ WebSocket, EventSource },
+      fetch: (url: string, init: RequestInit) => {
+        asked += 1;
+        return fetch(url.replace(/:\d+\/console\//, `:${port}/console/`), init);
+      },
+    };
+    try {
+      using page = await Page.connected(gateway.port, { identity: { kind: "demo" }, wires });
+      const { user, state, totals } = page.connection;
+      const name = user.value;
+      assert.match(name ?? "", /^visitor-[0-9a-f]{8}$/);
+      await eventually("the token is renewed twice", () => asked >= 3);
+      assert.deepEqual([user.value, state.value, totals.value.lost], [name, "connected", 0]);
+    } finally {
+      web.close();
+      web.closeAllConnections();
+    }
   });
 
   it("is that of another visitor where the issuer takes the former token no more", async () => {
