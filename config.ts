@@ -8,6 +8,7 @@ import { z } from "zod";
 import { isProjectNumber } from "./components/build-deployer.ts";
 import { flexibleScalingProblems, machineProblems } from "./components/flexible-service.ts";
 import { isProjectId } from "./components/lib/checks.ts";
+import { demoTokenArgs } from "./components/lib/console-config.ts";
 import { type GatewayOptions, gatewayProblems } from "./components/lib/gateway-config.ts";
 import {
   isBranch,
@@ -70,9 +71,10 @@ const explained = <T extends z.ZodType>(schema: T, what: string, changing: strin
   schema.meta({ description: what, changing });
 
 /** The settings of a service on App Engine standard; the first one has the explanations in full. */
-const standardService = (name: string, like?: string) => {
+const standardService = (name: string, like?: string) => object(standardServiceFields(name, like));
+const standardServiceFields = (name: string, like?: string) => {
   const say = (text: string): string => (like === undefined ? text : `as for ${like}`);
-  return object({
+  return {
     scaling: object({
       instanceClass: explained(
         oneOf(["F1", "F2", "F4", "F4_1G"]),
@@ -91,7 +93,7 @@ const standardService = (name: string, like?: string) => {
       say("id of an earlier version that gets all traffic: the quick way back"),
       "moves the traffic, builds nothing",
     ),
-  });
+  };
 };
 
 const userKeyRule =
@@ -221,7 +223,14 @@ export const schemas = {
       "as `natsKeys.add`",
     ),
   }),
-  web: standardService("the default service"),
+  web: object({
+    ...standardServiceFields("the default service"),
+    demoTokens: explained(
+      flag.exactOptional(),
+      "whether the console gives whoever opens it a token for the gateway, with the name of a visitor: what clients with a token may do, everybody may do then. False when left out",
+      "a new version of the default service; gives or takes its right to read the gateway's key",
+    ),
+  }),
   add: standardService("add", "web"),
   ws: object({
     machine: object({
@@ -496,6 +505,19 @@ function relations(values: Partial<Decoded>, region: string, stack: string): str
     problems.push(
       `${namespace}:build.approval: ${build.approval}; allowed: only with build.github`,
     );
+  }
+  if (web?.demoTokens === true && ws) {
+    const where = `${namespace}:web.demoTokens`;
+    if (stack === "prod" || protect !== false) {
+      problems.push(
+        `${where}: is refused where \`protect\` is true and in stack prod; allowed: false`,
+      );
+    }
+    if (demoTokenArgs(ws.gateway ?? {}) === undefined) {
+      problems.push(
+        `${where}: true; allowed: only with ws.gateway.client.token.hmac_secret_key, which signs them`,
+      );
+    }
   }
   if (ws) {
     // By the name, since `protect` is turned off for a deployment that is to delete something; and by

@@ -4,10 +4,11 @@ import { AppEngineApplication } from "./components/app-engine-application.ts";
 import { AppSource } from "./components/app-source.ts";
 import { BuildDeployer } from "./components/build-deployer.ts";
 import { BuildTriggers } from "./components/build-triggers.ts";
-import { DispatchRules } from "./components/dispatch-rules.ts";
+import { type DispatchRule, DispatchRules } from "./components/dispatch-rules.ts";
 import { FlexibleService } from "./components/flexible-service.ts";
 import { GithubIdentity } from "./components/github-identity.ts";
 import { apps } from "./components/lib/apps.ts";
+import { consoleText, demoTokenArgs } from "./components/lib/console-config.ts";
 import { gatewayConfigText, gatewaySecretIds } from "./components/lib/gateway-config.ts";
 import { deployRule } from "./components/lib/github.ts";
 import {
@@ -21,7 +22,7 @@ import { Observability } from "./components/observability.ts";
 import { PreviewReader } from "./components/preview-reader.ts";
 import { PrivateNetwork } from "./components/private-network.ts";
 import { ProjectServices } from "./components/project-services.ts";
-import { ReplicatedService } from "./components/replicated-service.ts";
+import { ReplicatedService, topicNameOf } from "./components/replicated-service.ts";
 import { ServiceSecrets } from "./components/service-secrets.ts";
 import { SourceBucket } from "./components/source-bucket.ts";
 import { StandardService } from "./components/standard-service.ts";
@@ -101,16 +102,55 @@ const sources = new SourceBucket(
   { dependsOn: [services] },
 );
 
+const gateway = settings.ws.gateway ?? {};
+const gatewaySecrets = new ServiceSecrets(
+  "ws-secrets",
+  { project, protect, ids: gatewaySecretIds(gateway) },
+  { dependsOn: [services] },
+);
+
+// Which paths go where. What no rule names goes to the default service.
+const rules: readonly DispatchRule[] = [
+  { path: "/api/add*", service: "add" },
+  { path: "/ws*", service: "ws" },
+  // The Centrifuge protocol: websocket, and its fallbacks over HTTP.
+  { path: "/connection/*", service: "ws" },
+  { path: "/emulation", service: "ws" },
+  // Two rules, for "/m*" would also match /main.js.
+  ...(settings.m ? ["/m", "/m/*"].map((path) => ({ path, service: "m" })) : []),
+];
+
+const { demoTokens, ...webSettings } = settings.web;
+const demo = demoTokens === true ? demoTokenArgs(gateway) : undefined;
 const web = new StandardService(
   "web",
   {
     project,
     service: "default",
     source: new AppSource("web-source", { service: "default", app: apps.web, bucket: sources }),
-    ...settings.web,
-    scaling: { kind: "automatic", ...settings.web.scaling },
+    ...webSettings,
+    scaling: { kind: "automatic", ...webSettings.scaling },
+    env: {
+      // What its page, the console, draws.
+      CONSOLE: consoleText({
+        services: [
+          { service: "default", kind: "standard", scaling: "automatic" },
+          { service: "add", kind: "standard", scaling: "automatic" },
+          { service: "ws", kind: "flexible", scaling: "automatic" },
+          ...(settings.m ? [{ service: "m", kind: "standard", scaling: "manual" } as const] : []),
+        ],
+        rules,
+        natsMachines: nats.machines,
+        topics: settings.m
+          ? [{ name: topicNameOf("m"), service: "m", instances: settings.m.instances }]
+          : [],
+        gateway,
+      }),
+      ...demo?.env,
+    },
+    ...(demo ? { secrets: { DEMO_TOKEN_SECRET: demo.secret } } : {}),
   },
-  { dependsOn: [services, application, network, nats] },
+  { dependsOn: [services, application, network, nats, gatewaySecrets] },
 );
 
 const add = new StandardService(
@@ -126,13 +166,6 @@ const add = new StandardService(
     secrets: { NATS_SEED_SECRET: nats.seedSecretId("add") },
   },
   { dependsOn: [nats, network, web] },
-);
-
-const gateway = settings.ws.gateway ?? {};
-const gatewaySecrets = new ServiceSecrets(
-  "ws-secrets",
-  { project, protect, ids: gatewaySecretIds(gateway) },
-  { dependsOn: [services] },
 );
 
 const ws = new FlexibleService(
@@ -179,24 +212,7 @@ const m =
     { dependsOn: [application, nats, network, web] },
   );
 
-// Which paths go where. What no rule names goes to the default service.
-
-new DispatchRules(
-  "routes",
-  {
-    project,
-    rules: [
-      { path: "/api/add*", service: add.service },
-      { path: "/ws*", service: ws.service },
-      // The Centrifuge protocol: websocket, and its fallbacks over HTTP.
-      { path: "/connection/*", service: ws.service },
-      { path: "/emulation", service: ws.service },
-      // Two rules, for "/m*" would also match /main.js.
-      ...(m ? ["/m", "/m/*"].map((path) => ({ path, service: m.service })) : []),
-    ],
-  },
-  { dependsOn: [web, add, ws, ...(m ? [m] : [])] },
-);
+new DispatchRules("routes", { project, rules }, { dependsOn: [web, add, ws, ...(m ? [m] : [])] });
 
 // How an operator sees it, and what wakes them. Probes would keep a service awake that may sleep.
 

@@ -25,6 +25,11 @@ export interface ReplicatedServiceArgs extends StandardVersionArgs {
   readonly defaultHostname: pulumi.Input<string>;
 }
 
+/** The short name of a service's topic: its own name may be too short for one. */
+export function topicNameOf(service: string): string {
+  return `${service}-changes`;
+}
+
 /**
  * A service whose instances all hold the same data in memory: App Engine standard with a fixed number
  * of instances, and the sure way on which each of them learns of a change. A message on the topic goes
@@ -49,8 +54,7 @@ export class ReplicatedService extends AppService {
     refuseProblems("ReplicatedService", name, replicatedProblems(args));
     const { project, service, instances } = args;
     const pushId = `${service}-push`;
-    // The service's own name may be too short for a topic.
-    const topicName = `${service}-changes`;
+    const topicName = topicNameOf(service);
     // The full resource name of who is meant, so that nobody else takes the token for one of theirs.
     const audience = `//appengine.googleapis.com/apps/${project}/services/${service}`;
     const own: Record<OwnVariable, string> = {

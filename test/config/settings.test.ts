@@ -222,6 +222,21 @@ describe("wrong settings", () => {
     );
   });
 
+  it("give tokens to nobody where anything is protected, or in prod, or without a key for them", () => {
+    const gateway = { client: { token: { hmac_secret_key: { secret: "ws-token-hmac" } } } };
+    const settings = (demoTokens: boolean, changes: Record<string, unknown> = {}) =>
+      raw({ web: { ...right.web, demoTokens }, ws: { ...right.ws, gateway }, ...changes });
+    const strict =
+      "web.demoTokens: is refused where `protect` is true and in stack prod; allowed: false";
+    assert.deepEqual(problemsOf(settings(true, { protect: true }), "dev"), [strict]);
+    assert.deepEqual(problemsOf(settings(true), "prod"), [strict]);
+    assert.deepEqual(problemsOf(settings(true, { ws: right.ws }), "dev"), [
+      "web.demoTokens: true; allowed: only with ws.gateway.client.token.hmac_secret_key, which signs them",
+    ]);
+    decodeSettings(settings(true), "dev");
+    decodeSettings(settings(false, { protect: true, ws: right.ws }), "prod");
+  });
+
   describe("of the gateway", () => {
     const withGateway = (gateway: unknown, changes: Record<string, unknown> = {}) =>
       raw({ ws: { ...right.ws, gateway }, ...changes });

@@ -2,6 +2,7 @@
  * What must hold in the graph of every stack, whatever it declares: how it hangs together, and what only the
  * recording shows. What single resources must be like is said by `policies/`. Each check answers with problems.
  */
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import type { RecordedGraph, RecordedResource } from "../../local/record.ts";
 import { evaluate } from "../../policies/evaluate.ts";
@@ -166,9 +167,21 @@ export function retentionProblems(resources: Resources): string[] {
     .map(({ urn }) => `${typeAndName(urn)} is deleted with its version`);
 }
 
+/** The accounts that sign tokens with a secret of another service. */
+function tokenGivers(resources: Resources, secretId: string): string[] {
+  return resources.flatMap(({ type, inputs }) => {
+    if (!versionTypes.includes(type) || inputs["service"] !== "default") return [];
+    const { DEMO_TOKEN_SECRET: name } = inputs["envVariables"] as Record<string, string>;
+    return name?.endsWith(`/secrets/${secretId}`) === true && secretId === "ws-token-hmac"
+      ? [String(inputs["serviceAccount"])]
+      : [];
+  });
+}
+
 /**
  * Each secret may be read by the account of its own service, and by nobody else: `nats-seed-<service>`
- * and `<service>-<what it is>`.
+ * and `<service>-<what it is>`; but that a default service that gives demo tokens may read the gateway's
+ * key for them.
  */
 export function secretProblems(resources: Resources): string[] {
   const readers = resources.filter(({ type }) => type.endsWith(":SecretIamMember"));
@@ -184,10 +197,13 @@ export function secretProblems(resources: Resources): string[] {
       ({ type, inputs: { service: of } }) => versionTypes.includes(type) && of === service,
     );
     const account = String(version?.inputs["serviceAccount"]);
-    const wanted = `roles/secretmanager.secretAccessor serviceAccount:${account}`;
-    return members.length === 1 && members[0] === wanted
+    const accounts = [account, ...tokenGivers(resources, id)];
+    const wanted = accounts.map(
+      (email) => `roles/secretmanager.secretAccessor serviceAccount:${email}`,
+    );
+    return isDeepStrictEqual(members.sort(), wanted.sort())
       ? []
-      : [`${id} may be read by ${members.join(", ") || "nobody"} and not by ${wanted}`];
+      : [`${id} may be read by ${members.join(", ") || "nobody"} and not by ${wanted.join(", ")}`];
   });
   const wide = resources.filter(
     ({ type, inputs }) =>

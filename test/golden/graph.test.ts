@@ -246,6 +246,17 @@ describe("a graph that is broken", () => {
       withInput("member", "serviceAccount:add-service@my-project-dev.iam.gserviceaccount.com"),
     );
     assert.match(secretProblems(key)[0] ?? "", /^ws-token-hmac may be read by /);
+    // The default service may read the key for its demo tokens, where it gives any, and nothing else.
+    const another = broken(
+      "dev",
+      "web-secret-ws-token-hmac",
+      withInput("secretId", "nats-seed-add"),
+    );
+    assert.equal(secretProblems(another).length, 2);
+    const unasked = broken("dev", "web-version", ({ inputs }) => ({
+      inputs: { ...inputs, envVariables: {} },
+    }));
+    assert.match(secretProblems(unasked)[0] ?? "", /^ws-token-hmac may be read by /);
     const everybody = broken(
       "dev",
       "ws-logging.logWriter",
