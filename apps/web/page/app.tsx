@@ -38,7 +38,7 @@ const views: readonly View[] = [
     name: "Topics",
     title: "Topics",
     lead: "Subscribe to topics, publish, and see who else is there.",
-    show: () => <TopicsView />,
+    show: ({ topics, connection }) => <TopicsView topics={topics} connection={connection} />,
   },
   {
     hash: "#/try",

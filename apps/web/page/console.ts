@@ -2,12 +2,14 @@ import { type ReadonlySignal, signal } from "@preact/signals";
 import { Calculator } from "./calculator/calculator.ts";
 import { Connection } from "./live/connection.ts";
 import type { ConsoleSettings } from "./settings.ts";
+import { Topics } from "./topics/topics.ts";
 
 /** Everything behind the views; it lives as long as the page. */
 export interface Console {
   readonly settings: ConsoleSettings;
   readonly connection: Connection;
   readonly calculator: Calculator;
+  readonly topics: Topics;
 }
 
 /** Makes the models and ties them together. */
@@ -19,8 +21,15 @@ export function createConsole(settings: ConsoleSettings): Console {
     connection,
     fetch: fetch.bind(globalThis),
   });
+  const topics = new Topics({
+    ...{ connection, suggestions: settings.channels },
+    frame: requestAnimationFrame.bind(globalThis),
+  });
+  // So that whoever looks has something to see at once.
+  const [first] = settings.channels;
+  if (first !== undefined) topics.subscribe(first);
   connection.connect();
-  return { settings, connection, calculator };
+  return { settings, connection, calculator, topics };
 }
 
 /** Whether somebody can see the page; models rest while nobody can. */

@@ -1,0 +1,41 @@
+import { type ReadonlySignal, signal } from "@preact/signals";
+
+/** How long it is silent at least, and at most while messages go on coming. */
+const shortestMs = 5_000;
+const longestMs = 60_000;
+
+/**
+ * What a screen reader says of the feeds, which themselves are silent: how much is new, from time to time and
+ * ever more rarely while it goes on.
+ */
+export class Summary {
+  readonly #text = signal("");
+  readonly #said = new Map<string, number>();
+  #silentMs = shortestMs;
+  #last = Number.NEGATIVE_INFINITY;
+
+  get text(): ReadonlySignal<string> {
+    return this.#text;
+  }
+
+  /**
+   * Time has gone on.
+   *
+   * @param feeds how many messages each has received; those that are left out are not spoken of
+   */
+  tick(now: number, feeds: ReadonlyMap<string, number>): void {
+    for (const name of this.#said.keys()) if (!feeds.has(name)) this.#said.delete(name);
+    const news: string[] = [];
+    for (const [name, received] of feeds) {
+      const count = received - (this.#said.get(name) ?? 0);
+      if (count > 0) news.push(`${count.toLocaleString("en")} new on ${name}`);
+    }
+    const silence = now - this.#last;
+    if (news.length === 0 || silence < this.#silentMs) return;
+    const goesOn = silence < this.#silentMs + shortestMs;
+    this.#silentMs = goesOn ? Math.min(longestMs, 2 * this.#silentMs) : shortestMs;
+    this.#last = now;
+    for (const [name, received] of feeds) this.#said.set(name, received);
+    this.#text.value = news.join(", ");
+  }
+}
