@@ -54,7 +54,7 @@ const views: readonly View[] = [
     name: "M",
     title: "M, the replicated memory",
     lead: "A small data set in the memory of every replica. A change is done when all that serve it have it.",
-    show: () => <MemoryView />,
+    show: ({ memory, settings }) => <MemoryView memory={memory} local={settings.local} />,
   },
   {
     hash: "#/system",

@@ -1,6 +1,7 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
 import { Calculator } from "./calculator/calculator.ts";
 import { Connection } from "./live/connection.ts";
+import { Memory } from "./memory/memory.ts";
 import type { ConsoleSettings } from "./settings.ts";
 import { Topics } from "./topics/topics.ts";
 
@@ -10,6 +11,7 @@ export interface Console {
   readonly connection: Connection;
   readonly calculator: Calculator;
   readonly topics: Topics;
+  readonly memory: Memory;
 }
 
 /** Makes the models and ties them together. */
@@ -28,8 +30,13 @@ export function createConsole(settings: ConsoleSettings): Console {
   // So that whoever looks has something to see at once.
   const [first] = settings.channels;
   if (first !== undefined) topics.subscribe(first);
+  const memory = new Memory({
+    fetch: fetch.bind(globalThis),
+    now: () => performance.now(),
+    visible,
+  });
   connection.connect();
-  return { settings, connection, calculator, topics };
+  return { settings, connection, calculator, topics, memory };
 }
 
 /** Whether somebody can see the page; models rest while nobody can. */

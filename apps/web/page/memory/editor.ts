@@ -1,0 +1,132 @@
+import { computed, type ReadonlySignal, signal } from "@preact/signals";
+import type { Content } from "./api.ts";
+import type { Updates } from "./updates.ts";
+
+const maxKeyLength = 512;
+/** Of a request's body; the key and what stands around it are some of it. */
+const maxBodyBytes = 256 * 1024;
+
+/** What is wrong with a key; undefined when nothing is. */
+export function keyProblem(key: string): string | undefined {
+  if (key === "") return "A key is needed.";
+  if (key.length <= maxKeyLength) return undefined;
+  return `A key has at most ${maxKeyLength} characters; this one has ${key.length}.`;
+}
+
+/** What is wrong with a value; undefined when nothing is. */
+export function valueProblem(text: string): string | undefined {
+  if (text.trim() === "") return 'A value is needed: JSON, such as 12, "text" or {"a": [1, 2]}.';
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return /^[\s]*["{[]/.test(text)
+      ? `This is no JSON: ${reason}.`
+      : `This is no JSON; a text stands in quotes: ${JSON.stringify(text.trim().slice(0, 40))}.`;
+  }
+  if (value === null) return "null deletes a key; use Delete for that.";
+  const bytes = new TextEncoder().encode(text).length;
+  if (bytes <= maxBodyBytes) return undefined;
+  return `A change has at most 256 KiB; this one has ${Math.ceil(bytes / 1024)}.`;
+}
+
+/** A key and a value that a person is writing. */
+export class Editor {
+  readonly #content: ReadonlySignal<Content | undefined>;
+  readonly #updates: Pick<Updates, "set" | "list">;
+  readonly #key = signal("");
+  readonly #text = signal("");
+  /** What stood at the key, and at which revision, when the person began; undefined: nothing. */
+  readonly #base = signal<{ readonly value: string | undefined; readonly rev: number }>({
+    value: undefined,
+    rev: 0,
+  });
+  readonly #tried = signal(false);
+  readonly #sent = signal<number | undefined>(undefined);
+
+  constructor(
+    content: ReadonlySignal<Content | undefined>,
+    updates: Pick<Updates, "set" | "list">,
+  ) {
+    this.#content = content;
+    this.#updates = updates;
+  }
+
+  get key(): ReadonlySignal<string> {
+    return this.#key;
+  }
+
+  get text(): ReadonlySignal<string> {
+    return this.#text;
+  }
+
+  /** What stands at the key now; undefined: nothing. */
+  readonly there: ReadonlySignal<string | undefined> = computed(() =>
+    this.#content.value?.entries.get(this.#key.value),
+  );
+
+  /** Whether somebody has changed the key since the person began. */
+  readonly moved: ReadonlySignal<boolean> = computed(() => {
+    const { value, rev } = this.#base.value;
+    const known = this.#content.value?.rev ?? -1;
+    return this.#key.value !== "" && known >= rev && this.there.value !== value;
+  });
+
+  /** Said once the person has tried to send it: nobody is told that a field is empty before. */
+  readonly problems: ReadonlySignal<{
+    readonly key: string | undefined;
+    readonly value: string | undefined;
+  }> = computed(() =>
+    this.#tried.value
+      ? { key: keyProblem(this.#key.value), value: valueProblem(this.#text.value) }
+      : { key: undefined, value: undefined },
+  );
+
+  /** The last change that was sent from here. */
+  get sent(): ReadonlySignal<number | undefined> {
+    return this.#sent;
+  }
+
+  setKey(key: string): void {
+    this.#key.value = key;
+    this.accept();
+  }
+
+  setText(text: string): void {
+    this.#text.value = text;
+  }
+
+  /** Takes a key with its value. */
+  load(key: string): void {
+    this.setKey(key);
+    const there = this.there.peek();
+    this.#text.value = there === undefined ? "" : JSON.stringify(JSON.parse(there), undefined, 2);
+    this.#tried.value = false;
+    this.#sent.value = undefined;
+  }
+
+  /** The person has seen what stands there now, and goes on. */
+  accept(): void {
+    const content = this.#content.peek();
+    this.#base.value = {
+      value: content?.entries.get(this.#key.peek()),
+      rev: content?.rev ?? 0,
+    };
+  }
+
+  /** Sends it, if nothing is wrong with it. */
+  submit(): boolean {
+    this.#tried.value = true;
+    const { key, value } = this.problems.peek();
+    if (key !== undefined || value !== undefined) return false;
+    const sent = { key: this.#key.peek(), text: this.#text.peek() };
+    this.#sent.value = this.#updates.set(sent.key, sent.text, this.#base.peek().value, (rev) => {
+      // What is there now is what was written from here.
+      if (this.#key.peek() !== sent.key) return;
+      this.#base.value = { value: JSON.stringify(JSON.parse(sent.text)), rev };
+    });
+    this.#tried.value = false;
+    return true;
+  }
+}

@@ -1,0 +1,85 @@
+import type { JSX } from "preact";
+import { Panel } from "../ui/panel.tsx";
+import { Status } from "../ui/status.tsx";
+import type { Memory } from "./memory.ts";
+import {
+  replicaName,
+  type ReplicaCondition,
+  type ReplicaState,
+  servingSummary,
+  stripSummary,
+} from "./replicas.ts";
+
+const conditions: Readonly<
+  Record<ReplicaCondition, readonly ["good" | "busy" | "bad" | "quiet", string]>
+> = {
+  current: ["good", "Up to date"],
+  behind: ["busy", "Behind"],
+  joining: ["busy", "Not serving"],
+  silent: ["busy", "Silent"],
+  ended: ["bad", "Lease ended"],
+  gone: ["quiet", "Gone"],
+};
+
+/** The replicas, side by side. */
+export function Strip({ memory }: { readonly memory: Memory }): JSX.Element {
+  const replicas = memory.replicas.value;
+  const head = memory.head.value;
+  return (
+    <Panel
+      title="Replicas"
+      actions={<p class="memory-head">{stripSummary(replicas, head)}</p>}
+      class="memory-replicas"
+    >
+      {/* Who comes and goes is told; the revisions, which change all the time, are there to be read. */}
+      <p role="status" class="visually-hidden">
+        {servingSummary(replicas)}
+      </p>
+      <ul class="memory-strip">
+        {replicas.map((replica) => (
+          <Replica key={replica.id} replica={replica} />
+        ))}
+      </ul>
+    </Panel>
+  );
+}
+
+function Replica({ replica }: { readonly replica: ReplicaState }): JSX.Element {
+  const { id, instance, version, rev, behind, ageMs, leaseMs, condition } = replica;
+  const [tone, word] = conditions[condition];
+  const left = condition === "gone" ? 0 : Math.max(0, 1 - ageMs / leaseMs);
+  const name = replicaName(replica);
+  return (
+    <li class={`memory-replica memory-${condition}`}>
+      <div class="memory-replica-head">
+        <h4>{name.charAt(0).toUpperCase() + name.slice(1)}</h4>
+        <Status tone={tone}>{condition === "behind" ? `${behind} behind` : word}</Status>
+      </div>
+      <p class="memory-rev">
+        <span class="quiet small">Revision </span>
+        <span class="memory-rev-number">{rev}</span>
+      </p>
+      <div class="memory-bar" aria-hidden="true">
+        {/* Ten revisions long: of some thousands one would not be seen. */}
+        <span style={{ width: `${Math.max(5, 100 - behind * 10)}%` }} />
+      </div>
+      <p class="small quiet">
+        {condition === "gone"
+          ? "no member any more"
+          : `Lease renewed ${seconds(ageMs)} ago, of ${seconds(leaseMs)}`}
+      </p>
+      <div class="memory-bar memory-lease" aria-hidden="true">
+        <span style={{ width: `${left * 100}%` }} />
+      </div>
+      <p class="memory-identity">
+        <span title={id}>{id.slice(0, 8)}</span>
+        {instance === undefined ? null : <span title={instance}>{instance}</span>}
+        {version === undefined ? null : <span title={version}>{version}</span>}
+      </p>
+    </li>
+  );
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}
