@@ -93,10 +93,18 @@ export function App({ console }: { readonly console: Console }): JSX.Element {
   }, [view]);
   return (
     <>
-      <a class="skip" href={view.hash} onClick={() => heading.current?.focus()}>
-        Skip to the content
-      </a>
       <header class="top">
+        <a
+          class="skip"
+          href="#content"
+          onClick={(event) => {
+            // The address names the view.
+            event.preventDefault();
+            heading.current?.focus();
+          }}
+        >
+          Skip to the content
+        </a>
         <div class="top-line">
           <h1 class="top-name">
             <span class="top-mark" aria-hidden="true" />
@@ -116,7 +124,7 @@ export function App({ console }: { readonly console: Console }): JSX.Element {
           </nav>
         </div>
       </header>
-      <main class="view">
+      <main class="view" id="content">
         <div class="view-head">
           <h2 ref={heading} tabIndex={-1}>
             {view.title}
