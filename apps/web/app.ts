@@ -88,9 +88,7 @@ function addTokenRoute(app: Express, demoTokens: Pick<DemoTokens, "issue">): voi
     .route("/console/token")
     .post(
       (request: Request, _response: Response, next: NextFunction) => {
-        // Of another site's page the browser itself says so; a program says nothing, and may.
-        const site = request.get("sec-fetch-site");
-        if (site !== undefined && site !== "same-origin") {
+        if (isOfAnotherSite(request)) {
           throw new HttpError(403, "other_site", "only pages of this origin get tokens here");
         }
         next();
@@ -109,6 +107,15 @@ function addTokenRoute(app: Express, demoTokens: Pick<DemoTokens, "issue">): voi
       },
     )
     .all(onlyMethods("POST"));
+}
+
+/** Whether the browser says that the request is another site's. A program says nothing, and may. */
+function isOfAnotherSite(request: Request): boolean {
+  const site = request.get("sec-fetch-site");
+  if (site !== undefined && site !== "same-origin") return true;
+  // Browsers say no more than this where the page is not from https or this machine.
+  const origin = request.get("origin");
+  return origin !== undefined && URL.parse(origin)?.host !== request.get("host")?.toLowerCase();
 }
 
 async function issue(demoTokens: Pick<DemoTokens, "issue">, previous?: string): Promise<unknown> {

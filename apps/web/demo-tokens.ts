@@ -9,7 +9,7 @@ export interface DemoToken {
 }
 
 export interface DemoTokensOptions {
-  /** The gateway's key; read when it is first needed, and again after a failure. */
+  /** The gateway's key; read when it is first needed, after a failure, and when it is 10 minutes old. */
   readonly readKey: () => Promise<Uint8Array>;
   /** `aud` and `iss`, where the gateway asks for them. */
   readonly audience?: string | undefined;
@@ -20,6 +20,8 @@ export interface DemoTokensOptions {
 const lifetimeS = 10 * 60;
 /** A page that slept for a night goes on under the same name. */
 const renewableForS = 24 * 60 * 60;
+/** Where the gateway got another key, tokens are signed with that one soon, without a deployment. */
+const keyGoodForMs = 10 * 60 * 1_000;
 /** Tells these tokens from all others that are signed with the same key: only these are renewed. */
 const kind = "demo";
 
@@ -30,6 +32,7 @@ const kind = "demo";
 export class DemoTokens {
   readonly #options: DemoTokensOptions;
   #key: Promise<Uint8Array> | undefined;
+  #keyReadAt = 0;
 
   constructor(options: DemoTokensOptions) {
     this.#options = options;
@@ -75,7 +78,10 @@ export class DemoTokens {
   }
 
   #readKey(): Promise<Uint8Array> {
-    this.#key ??= this.#options.readKey().catch((error: unknown) => {
+    const { readKey, now = Date.now } = this.#options;
+    if (this.#key !== undefined && now() - this.#keyReadAt < keyGoodForMs) return this.#key;
+    this.#keyReadAt = now();
+    this.#key = readKey().catch((error: unknown) => {
       this.#key = undefined;
       throw error;
     });

@@ -37,6 +37,11 @@ export function consoleText({
   const channel = at(gateway, "channel");
   const rpc = at(gateway, "rpc");
   const isOn = (name: string): boolean => at(gateway, name)["enabled"] === true;
+  // Where there is none, the page says what the attempt to connect comes to.
+  const transports = [
+    ...(at(gateway, "websocket")["disabled"] === true ? [] : ["websocket"]),
+    ...["http_stream", "sse"].filter(isOn),
+  ];
   const ping = at(rpc, "ping");
   const asks = list(rpc, "namespaces").some(
     ({ name, enabled }) => name === servicesMethod.namespace && enabled === true,
@@ -44,7 +49,7 @@ export function consoleText({
   return JSON.stringify({
     anonymous:
       client["insecure"] === true || client["allow_anonymous_connect_without_token"] === true,
-    transports: ["websocket", ...["http_stream", "sse"].filter(isOn)],
+    transports: transports.length === 0 ? ["websocket"] : transports,
     pingMethod: ping["enabled"] === true ? (ping["method"] ?? "ping") : null,
     servicesMethod: asks ? `${servicesMethod.namespace}:${servicesMethod.name}` : null,
     channels: [
@@ -59,6 +64,7 @@ export function consoleText({
       nats: natsMachines.map((name) => ({ name, state: "declared" })),
       topics: topics.map(({ name, service, instances }) => ({
         name,
+        // Their names have the version in them, which is known to nobody who is deployed before it.
         subscriptions: Array.from({ length: instances }, (_, index) => ({
           ...{ name: `${service}-${index}`, service, index },
         })),

@@ -72,18 +72,30 @@ describe("demo tokens", () => {
     }
   });
 
-  it("ask for the key again after it could not be read, and never again once it was", async () => {
+  it("ask for the key again after it could not be read, and when it is ten minutes old", async () => {
     let asked = 0;
+    let at = start;
+    const keys = [undefined, key, Buffer.from("another key of some length, for tests")];
     const some = new DemoTokens({
       readKey: () => {
+        const read = keys[asked];
         asked += 1;
-        return asked === 1 ? Promise.reject(new SecretError("no answer")) : Promise.resolve(key);
+        return read === undefined
+          ? Promise.reject(new SecretError("no answer"))
+          : Promise.resolve(read);
       },
+      now: () => at,
     });
     await assert.rejects(some.issue(), SecretError);
     await some.issue();
-    await some.issue();
+    at += 599_999;
+    const { token } = await some.issue();
+    await jwtVerify(token, key, { currentDate: new Date(at) });
     assert.equal(asked, 2);
+    at += 1;
+    const { token: later } = await some.issue();
+    await jwtVerify(later, keys[2] ?? key, { currentDate: new Date(at) });
+    assert.equal(asked, 3);
   });
 });
 
@@ -142,6 +154,12 @@ describe("POST /console/token", () => {
     for (const site of ["cross-site", "same-site", "none"]) {
       assert.deepEqual((await post("{}", { "sec-fetch-site": site })).code, "other_site", site);
     }
+    for (const origin of ["https://elsewhere.example", "null", "nothing", `${url}0`]) {
+      assert.deepEqual((await post("{}", { origin })).code, "other_site", origin);
+    }
+    const own = { origin: url, "sec-fetch-site": "same-origin" };
+    assert.equal((await post("{}", own)).status, 200);
+    assert.equal((await post("{}", { ...own, "sec-fetch-site": "same-site" })).code, "other_site");
     for (const body of ['{"user":"alice"}', '{"token":1}', "[]", '"x"', ""]) {
       assert.equal((await post(body)).code, "invalid_argument", body);
     }

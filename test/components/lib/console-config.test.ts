@@ -57,6 +57,9 @@ describe("what the console is told", () => {
       told({ http_stream: { enabled: true }, sse: { enabled: false } })?.transports,
       ["websocket", "http_stream"],
     );
+    const websocket = { disabled: true };
+    assert.deepEqual(told({ websocket, sse: { enabled: true } })?.transports, ["sse"]);
+    assert.deepEqual(told({ websocket })?.transports, ["websocket"]);
     const rpc = {
       ping: { enabled: true, method: "round" },
       namespaces: [
