@@ -90,14 +90,16 @@ function Rows({ topic }: { readonly topic: Topic }): JSX.Element {
   const { rows, kept, received } = feed.view.value;
   if (rows.length === 0) {
     return (
-      <Notice
-        kind="empty"
-        title={received === 0 ? "Nothing has come yet." : "Nothing has come since."}
-      >
-        {received === 0
-          ? "Publish something below, or let another client do so."
-          : "The feed was cleared; what comes now appears here."}
-      </Notice>
+      <div class="topics-feed topics-feed-empty">
+        <Notice
+          kind="empty"
+          title={received === 0 ? "Nothing has come yet." : "Nothing has come since."}
+        >
+          {received === 0
+            ? "Publish something below, or let another client do so."
+            : "The feed was cleared; what comes now appears here."}
+        </Notice>
+      </div>
     );
   }
   return (
@@ -118,8 +120,8 @@ function Rows({ topic }: { readonly topic: Topic }): JSX.Element {
       <div class="topics-below">
         <span class="quiet small">
           {rows.length === kept
-            ? `${counted(kept, "row")} kept`
-            : `Newest ${rows.length} of ${counted(kept, "row")} kept`}
+            ? `${kept.toLocaleString("en")} kept`
+            : `Newest ${rows.length} of ${kept.toLocaleString("en")} kept`}
         </span>
         {rows.length < Math.min(kept, maxRows) ? (
           <button
@@ -180,6 +182,17 @@ function markText({ mark, count }: Mark): string {
   }
 }
 
+/** Where a publication stands in its channel. */
+export function Offset({ value }: { readonly value: number }): JSX.Element {
+  return (
+    <span>
+      <span class="visually-hidden">offset </span>
+      <span aria-hidden="true">#</span>
+      {value}
+    </span>
+  );
+}
+
 function MessageRow({
   message,
   topic,
@@ -201,13 +214,7 @@ function MessageRow({
       <span class="topics-meta">
         {late ? <span class="tag tag-accent">recovered</span> : null}
         {info === undefined ? null : <span>{info.user === "" ? "anonymous" : info.user}</span>}
-        {offset === undefined ? null : (
-          <span>
-            <span class="visually-hidden">offset </span>
-            <span aria-hidden="true">#</span>
-            {offset}
-          </span>
-        )}
+        {offset === undefined ? null : <Offset value={offset} />}
       </span>
     </li>
   );

@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useId } from "preact/hooks";
 import { clockTime } from "../ui/format.ts";
+import { Offset } from "./feed-part.tsx";
 import { PayloadText } from "./payload-text.tsx";
 import { historyLimits, type Topic } from "./topic.ts";
 import { counted } from "./words.ts";
@@ -89,9 +90,7 @@ function Loaded({ topic }: { readonly topic: Topic }): JSX.Element {
           {publications.map((publication, index) => (
             <li key={publication.offset ?? index} class="topics-row">
               <span class="topics-meta">
-                <span class="visually-hidden">offset </span>
-                <span aria-hidden="true">#</span>
-                {publication.offset}
+                {publication.offset === undefined ? null : <Offset value={publication.offset} />}
               </span>
               <PayloadText data={publication.data} />
             </li>

@@ -24,22 +24,12 @@ export function PublishPart({ topic }: { readonly topic: Topic }): JSX.Element {
       }}
     >
       <h4>Publish</h4>
-      <Choice
-        legend={`What is published on ${name}`}
-        value={format.value}
-        options={formats}
-        onChange={(value) => {
-          format.value = value;
-          topic.write(draft.value);
-        }}
-      />
       <Field
         label={
           <>
             Message <span class="visually-hidden">to {name}</span>
           </>
         }
-        hint="Ctrl+Enter publishes it too."
         problem={outcome.kind === "unfit" ? outcome.problem : undefined}
         input={(attributes) => (
           <textarea
@@ -60,9 +50,19 @@ export function PublishPart({ topic }: { readonly topic: Topic }): JSX.Element {
         )}
       />
       <div class="topics-send">
+        <Choice
+          legend={`What is published on ${name}`}
+          value={format.value}
+          options={formats}
+          onChange={(value) => {
+            format.value = value;
+            topic.write(draft.value);
+          }}
+        />
         <button type="submit" class="primary" aria-label={`Publish on ${name}`}>
           Publish
         </button>
+        <span class="quiet small">or Ctrl+Enter</span>
         <Outcome outcome={outcome} />
       </div>
     </form>

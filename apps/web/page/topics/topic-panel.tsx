@@ -12,6 +12,11 @@ import { PublishPart } from "./publish-part.tsx";
 import type { Topic } from "./topic.ts";
 import { counted } from "./words.ts";
 
+const words = {
+  unsubscribed: "Not subscribed",
+  subscribing: "Subscribing",
+  subscribed: "Subscribed",
+} as const;
 const tones = { unsubscribed: "bad", subscribing: "busy", subscribed: "good" } as const;
 const rateSeries: readonly ChartSeries[] = [{ label: "Messages", color: "--series-1" }];
 
@@ -33,9 +38,7 @@ export function TopicPanel({
       class="topics-topic"
       actions={
         <>
-          <Status tone={tones[state.value]}>
-            {state.value === "unsubscribed" ? "not subscribed" : state.value}
-          </Status>
+          <Status tone={tones[state.value]}>{words[state.value]}</Status>
           <button type="button" aria-label={`Unsubscribe from ${name}`} onClick={onUnsubscribe}>
             Unsubscribe
           </button>
