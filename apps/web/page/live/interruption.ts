@@ -24,29 +24,16 @@ export async function interruptAndPublish(
     its.subscribe();
     other.connect();
     await its.ready(readyMs);
-    const published = (async () => {
-      await whenLost(connection);
+    const published = Promise.withResolvers<undefined>();
+    connection.interrupt(published.promise);
+    try {
       for (const text of texts) await its.publish(text);
-    })();
-    connection.interrupt(published);
-    await published;
+    } finally {
+      published.resolve(undefined);
+    }
   } catch (error) {
     throw callError(error);
   } finally {
     other.disconnect();
   }
-}
-
-/** What is published before the loss has been noticed may arrive as ever. */
-function whenLost({ state }: Connection): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = state.subscribe((now) => {
-      if (now === "connected") return;
-      resolve();
-      // The first call comes before there is anything to stop.
-      queueMicrotask(() => {
-        stop();
-      });
-    });
-  });
 }

@@ -130,14 +130,30 @@ describe("Try it", { concurrency: 4 }, () => {
   }
 
   it("does not take another one's result for its own", async () => {
-    const { calculator } = await page();
+    const slow = Promise.withResolvers<Response>();
+    // The second one claims to have published what nobody publishes after the click.
+    const asked = [slow.promise, Promise.resolve(Response.json({ res: 7001 }))];
+    const unpublished: CalculatorOptions["fetch"] = async () => {
+      return (await asked.shift()) ?? Response.error();
+    };
+    const { calculator, connection } = await page({ fetch: unpublished, arrivalMs: 50 });
+    const heard: unknown[] = [];
+    connection.listen("add", { publication: ({ data }) => heard.push(data) });
+    calculator.compute("sum", "7000", "2", "http");
     gateway.publisher.publish("t.add", "7001");
-    calculator.compute("sum", "7000", "2", "http");
-    const { arrival } = await attempt(calculator, settled);
-    assert.equal(arrival.kind, "arrived");
-    calculator.compute("sum", "7000", "2", "http");
-    const second = await attempt(calculator, (last) => last.number === 2 && settled(last));
-    assert.equal(second.arrival.kind, "arrived");
+    await eventually("the other one's is heard", () => heard.includes(7001));
+    assert.equal(calculator.attempts.value[0]?.arrival.kind, "awaited");
+    calculator.compute("sum", "7000", "1", "http");
+    const { arrival } = await attempt(calculator, (last) => last.number === 2 && settled(last));
+    assert.equal(arrival.kind, "missing");
+    gateway.publisher.publish("t.add", "7002");
+    await eventually("its own is heard", () => heard.includes(7002));
+    slow.resolve(Response.json({ res: 7002 }));
+    const own = await eventually("the first is as wanted", () => {
+      const first = calculator.attempts.value.find(({ number }) => number === 1);
+      return first !== undefined && settled(first) && first;
+    });
+    assert.equal(own.arrival.kind, "arrived");
   });
 
   it("keeps the last ten", async () => {

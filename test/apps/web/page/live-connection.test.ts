@@ -201,7 +201,11 @@ describe("the page's connection", { concurrency: 4 }, () => {
 
   for (const transport of everyTransport) {
     it(`gets by ${transport} what it missed while the network was away, and counts it`, async () => {
-      using page = await Page.connected(gateway.port, { transports: [transport] });
+      using page = await Page.connected(gateway.port, {
+        transports: [transport],
+        // It would be back long before all is published.
+        reconnectMs: [1, 2],
+      });
       const channel = channelOf();
       const heard = new Heard(page, channel);
       await heard.subscribed();
