@@ -15,7 +15,7 @@ const query = signal("");
 const searchFrom = 8;
 const pageSize = 50;
 /** A longer value is folded. */
-const foldFrom = 120;
+const foldFrom = 100;
 /** Of a value that is unfolded. */
 const maxShown = 50_000;
 
@@ -188,7 +188,7 @@ function Folded({ value }: { readonly value: string }): JSX.Element {
       )}
       <button
         type="button"
-        class="plain"
+        class="plain memory-unfold"
         aria-expanded={open}
         aria-controls={id}
         onClick={() => {

@@ -21,6 +21,9 @@ const conditions: Readonly<
   gone: ["quiet", "Gone"],
 };
 
+/** The newest revisions, which a replica has or lacks, as a track of so many. */
+const tracked = 12;
+
 /** The replicas, side by side. */
 export function Strip({ memory }: { readonly memory: Memory }): JSX.Element {
   const replicas = memory.replicas.value;
@@ -59,9 +62,10 @@ function Replica({ replica }: { readonly replica: ReplicaState }): JSX.Element {
         <span class="quiet small">Revision </span>
         <span class="memory-rev-number">{rev}</span>
       </p>
-      <div class="memory-bar" aria-hidden="true">
-        {/* Ten revisions long: of some thousands one would not be seen. */}
-        <span style={{ width: `${Math.max(5, 100 - behind * 10)}%` }} />
+      <div class="memory-track" aria-hidden="true">
+        {Array.from({ length: tracked }, (_, place) => (
+          <span key={place} class={tracked - place > behind ? "memory-has" : "memory-lacks"} />
+        ))}
       </div>
       <p class="small quiet">
         {condition === "gone"

@@ -29,12 +29,11 @@ export function UpdatesPanel({ memory }: { readonly memory: Memory }): JSX.Eleme
       actions={
         <button
           type="button"
-          aria-pressed={beating}
           onClick={() => {
             updates.beat(!beating);
           }}
         >
-          Write one a second
+          {beating ? "Stop writing" : "Write one a second"}
         </button>
       }
     >
@@ -83,7 +82,7 @@ function stateText({ state }: Update): string {
     case "committed":
       return `revision ${state.rev}, waiting for ${state.missing.length} …`;
     case "confirmed":
-      return `revision ${state.rev}, at ${state.confirmed} after ${duration(state.confirmMs)}`;
+      return `revision ${state.rev}, confirmed by ${state.confirmed} after ${duration(state.confirmMs)}`;
     case "conflict":
       return "somebody was first; nothing was committed";
     case "failed":
