@@ -6,7 +6,13 @@ import type { Keeper } from "./keeper-client.ts";
 import type { Log, Logs } from "./logs.ts";
 import { accepts, freePort, loopback, releasePort } from "./ports.ts";
 import { isOk, statusOf, until } from "./probes.ts";
-import { bareEnvironment, Supervised, type Launch, type SupervisedLimits } from "./supervised.ts";
+import {
+  bareEnvironment,
+  type Launch,
+  type ProcessState,
+  Supervised,
+  type SupervisedLimits,
+} from "./supervised.ts";
 
 export interface VersionSpec {
   readonly service: string;
@@ -51,6 +57,12 @@ export interface Instance {
   readonly port: number | undefined;
   readonly pid: number | undefined;
   readonly live: boolean;
+  readonly state: ProcessState;
+  /** How often its process was started. */
+  readonly starts: number;
+  readonly startedAt: Date | undefined;
+  /** See Supervised. */
+  kill(): number | undefined;
 }
 
 /**
@@ -188,6 +200,22 @@ class AppInstance implements Instance {
 
   get live(): boolean {
     return this.#process.live;
+  }
+
+  get state(): ProcessState {
+    return this.#process.state;
+  }
+
+  get starts(): number {
+    return this.#process.starts;
+  }
+
+  get startedAt(): Date | undefined {
+    return this.#process.startedAt;
+  }
+
+  kill(): number | undefined {
+    return this.#process.kill();
   }
 
   start(): Promise<void> {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Backend, Resource } from "../provider/backend.ts";
 import { lastSegment } from "../wire/values.ts";
 import { Addresses } from "./addresses.ts";
+import { createControl } from "./control.ts";
 import { Emulators, type EmulatorsOptions } from "./emulators.ts";
 import { FrontDoor, type FrontDoorLimits } from "./front-door.ts";
 import { IdTokens } from "./id-tokens.ts";
@@ -14,6 +15,7 @@ import { startKeeper, type Keeper } from "./keeper-client.ts";
 import type { Logs } from "./logs.ts";
 import { Nats } from "./nats.ts";
 import { Objects } from "./objects.ts";
+import { type KillTarget, pictureOf } from "./picture.ts";
 import { PushForwarder } from "./push-forwarder.ts";
 import { Services } from "./services.ts";
 import type { SupervisedLimits } from "./supervised.ts";
@@ -114,6 +116,8 @@ export class LocalCloud implements Backend {
       objects: this.objects,
       identity: this.identity,
       platformEnv: async () => ({
+        // Says that /_local/ is there.
+        LOCAL_CLOUD: "1",
         GOOGLE_JWKS_URL: await this.idTokens.keysUrl(),
         ...(await this.emulators.environment()),
       }),
@@ -124,6 +128,16 @@ export class LocalCloud implements Backend {
     });
     this.frontDoor = new FrontDoor({
       find: (host, path) => this.services.find(host, path),
+      control: createControl({
+        picture: () =>
+          pictureOf({
+            services: this.services.all,
+            rules: this.services.rules,
+            nats: this.nats.servers,
+            topics: this.emulators.messages.endpoints,
+          }),
+        kill: (target) => this.#kill(target),
+      }),
       ...(options.limits?.frontDoor ? { limits: options.limits.frontDoor } : {}),
     });
   }
@@ -203,6 +217,16 @@ export class LocalCloud implements Backend {
       await this.keeper.close();
     })();
     return this.#stopping;
+  }
+
+  #kill(target: KillTarget): number | false | undefined {
+    const found =
+      "nats" in target
+        ? this.nats.servers.get(target.nats)
+        : this.services
+            .version(target.service, target.version)
+            ?.instances.find(({ index }) => index === target.index);
+    return found && (found.kill() ?? false);
   }
 
   async #put(resource: Resource): Promise<void> {

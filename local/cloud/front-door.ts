@@ -16,6 +16,7 @@ import {
 } from "node:http";
 import { connect, type Socket } from "node:net";
 import { pipeline, type Duplex } from "node:stream";
+import { type Control, controlPrefix } from "./control.ts";
 import { requestHeaders, responseHeaders } from "./headers.ts";
 import { listenOn } from "./listen-on.ts";
 import { loopback } from "./ports.ts";
@@ -37,6 +38,8 @@ export type Destination =
 export interface FrontDoorOptions {
   /** @param path without query */
   readonly find: (host: string, path: string) => Destination;
+  /** Answers what is asked below its prefix, before anything is routed. */
+  readonly control?: Control;
   readonly limits?: Partial<FrontDoorLimits>;
 }
 
@@ -59,6 +62,7 @@ interface Link {
 
 export class FrontDoor {
   readonly #find: FrontDoorOptions["find"];
+  readonly #control: Control | undefined;
   readonly #limits: FrontDoorLimits;
   readonly #server: Server;
   readonly #tunnels = new Set<Duplex>();
@@ -66,6 +70,7 @@ export class FrontDoor {
 
   constructor(options: FrontDoorOptions) {
     this.#find = options.find;
+    this.#control = options.control;
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#server = createServer({ shouldUpgradeCallback: isWebsocket });
     this.#server.on("request", (request, response) => {
@@ -100,6 +105,14 @@ export class FrontDoor {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const asked = this.#control && parse(request);
+    if (asked !== undefined && !("code" in asked) && asked.path.startsWith(controlPrefix)) {
+      this.#control?.(request, response, asked).catch(() => {
+        // The client broke off its own request.
+        response.destroy();
+      });
+      return;
+    }
     const link = await this.#link(request);
     if ("code" in link) {
       // The body was not read: the connection cannot carry another request.

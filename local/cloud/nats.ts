@@ -50,6 +50,11 @@ export class Nats {
     return this.#nodes.get(name)?.server.pid;
   }
 
+  /** The processes, by the names of their machines. */
+  get servers(): ReadonlyMap<string, Supervised> {
+    return new Map([...this.#nodes].map(([name, { server }]) => [name, server]));
+  }
+
   /** Starts a node, or restarts one whose configuration changed; the same ports and data. */
   async put(node: NatsNode): Promise<void> {
     const { addresses, folder, keeper, logs } = this.#options;

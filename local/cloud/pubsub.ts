@@ -69,6 +69,18 @@ export class PubSub {
     return this.#topics.size > 0;
   }
 
+  /** By topic: the endpoints of its subscriptions, by their names; undefined: pulled from. */
+  get endpoints(): ReadonlyMap<string, ReadonlyMap<string, string | undefined>> {
+    const all = new Map(
+      [...this.#topics.keys()].map((name) => [name, new Map<string, string | undefined>()]),
+    );
+    for (const { subscription } of this.#subscriptions.values()) {
+      const { name, push, fixed } = subscription;
+      all.get(String(fixed["topic"]))?.set(name, push?.target.endpoint);
+    }
+    return all;
+  }
+
   async putTopic(topic: Topic): Promise<void> {
     const before = this.#topics.get(topic.name);
     this.#topics.set(topic.name, topic);

@@ -72,6 +72,15 @@ export class Services {
     };
   }
 
+  /** Everything that is deployed, for pictures of it. */
+  get all(): ReadonlyMap<string, Readonly<Service>> {
+    return this.#services;
+  }
+
+  get rules(): readonly DispatchRule[] {
+    return this.#rules;
+  }
+
   version(service: string, version: string): AppVersion | undefined {
     return this.#services.get(service)?.versions.get(version);
   }

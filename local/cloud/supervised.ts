@@ -29,6 +29,9 @@ export interface SupervisedOptions {
   readonly limits?: Partial<SupervisedLimits>;
 }
 
+/** From its first start; `restarting` is the time between an end that nobody wanted and its next service. */
+export type ProcessState = "starting" | "live" | "restarting" | "stopping";
+
 export interface SupervisedLimits {
   /** How long a process may take until it serves. */
   readonly startWithinMs: number;
@@ -69,6 +72,8 @@ export class Supervised {
   #process: Child | undefined;
   #live = false;
   #starts = 0;
+  #served = false;
+  #startedAt: Date | undefined;
   #pauseMs: number;
   /** The loop that restarts; it ends with `stop`. */
   #watch: Promise<void> = Promise.resolve();
@@ -86,6 +91,30 @@ export class Supervised {
 
   get pid(): number | undefined {
     return this.#process?.pid;
+  }
+
+  get state(): ProcessState {
+    if (this.#stopped()) return "stopping";
+    if (this.#live) return "live";
+    return this.#served ? "restarting" : "starting";
+  }
+
+  /** When the present process was started, or the last one. */
+  get startedAt(): Date | undefined {
+    return this.#startedAt;
+  }
+
+  /**
+   * SIGKILL to the process that serves; it is started again.
+   * @returns its id, or undefined when none serves just now
+   */
+  kill(): number | undefined {
+    const { pid } = this;
+    if (!this.#live || pid === undefined) return undefined;
+    // At once, so that nobody is sent to it who asks before its end is known.
+    this.#live = false;
+    this.#process?.kill();
+    return pid;
   }
 
   /** How often the process was started. */
@@ -149,6 +178,7 @@ export class Supervised {
     const launch = await this.#options.launch();
     this.#stop.signal.throwIfAborted();
     this.#starts++;
+    this.#startedAt = new Date();
     const tail: string[] = [];
     const child = startChild({
       ...launch,
@@ -190,6 +220,7 @@ export class Supervised {
       ]);
       this.#stop.signal.throwIfAborted();
       this.#live = true;
+      this.#served = true;
       return { ended };
     } catch (error) {
       child.kill();
