@@ -64,6 +64,16 @@ export class BrowserPage implements AsyncDisposable {
   static async open(
     browser: Browser,
     url: string,
+    options: PageOptions = {},
+  ): Promise<BrowserPage> {
+    const opened = await BrowserPage.blank(browser, options);
+    await opened.page.goto(url);
+    return opened;
+  }
+
+  /** A window without a page yet. */
+  static async blank(
+    browser: Browser,
     { width = 360, height = 740, dark = false, scripts = [] }: PageOptions = {},
   ): Promise<BrowserPage> {
     const context = await browser.newContext({
@@ -78,9 +88,7 @@ export class BrowserPage implements AsyncDisposable {
     for (const script of scripts) {
       await context.addInitScript(typeof script === "string" ? { content: script } : script);
     }
-    const opened = new BrowserPage(context, await context.newPage());
-    await opened.page.goto(url);
-    return opened;
+    return new BrowserPage(context, await context.newPage());
   }
 
   /** What an expression gives in the page; promises are waited for. */
