@@ -228,7 +228,7 @@ export const schemas = {
     demoTokens: explained(
       flag.exactOptional(),
       "whether the console gives whoever opens it a token for the gateway, with the name of a visitor: what clients with a token may do, everybody may do then. False when left out",
-      "a new version of the default service; gives or takes its right to read the gateway's key",
+      "a new version of the default service; gives or takes its right to read the gateway's key, so a person deploys it",
     ),
   }),
   add: standardService("add", "web"),
@@ -262,7 +262,7 @@ export const schemas = {
     gateway: explained(
       z.custom<GatewayOptions>(() => true).exactOptional(),
       "options of the gateway, see [below](#the-options-of-the-gateway); without them nobody may do anything",
-      "a new version of ws; its clients reconnect",
+      "a new version of ws; its clients reconnect. One of the default service, where the console shows it",
     ),
   }),
   m: explained(
@@ -275,7 +275,7 @@ export const schemas = {
       instances: explained(
         wholeNumber,
         "how many hold the data, 1 to 200, outside of `us-central` 25 at most; all of them run all the time, and a write waits for all",
-        "a new version of m; for some minutes both run",
+        "a new version of m; for some minutes both run. One of the default service, which shows them",
       ),
     }).exactOptional(),
     "replicated memory, the service m; without it a stack has none",

@@ -74,7 +74,7 @@ export function createWebApp(options: WebOptions): Express {
       response.json(facts);
     })
     .all(onlyMethods("GET", "HEAD"));
-  if (demoTokens !== undefined) addTokenRoute(app, demoTokens);
+  if (demoTokens !== undefined) addTokenRoute(app, demoTokens, log);
   finishHttpApp(app, { log, project });
   return app;
 }
@@ -83,7 +83,7 @@ const tokenRequest = z.strictObject({ token: z.string().max(2_048).optional() })
 const tokenBodyBytes = 4_096;
 
 /** `POST /console/token`: a demo token, or the given one renewed, for pages of this origin. */
-function addTokenRoute(app: Express, demoTokens: Pick<DemoTokens, "issue">): void {
+function addTokenRoute(app: Express, demoTokens: Pick<DemoTokens, "issue">, log: Log): void {
   app
     .route("/console/token")
     .post(
@@ -103,7 +103,7 @@ function addTokenRoute(app: Express, demoTokens: Pick<DemoTokens, "issue">): voi
             'the body is {} or {"token": a token that was given here}',
           );
         }
-        response.json(await issue(demoTokens, data.token));
+        response.json(await issue(demoTokens, log, data.token));
       },
     )
     .all(onlyMethods("POST"));
@@ -118,11 +118,17 @@ function isOfAnotherSite(request: Request): boolean {
   return origin !== undefined && URL.parse(origin)?.host !== request.get("host")?.toLowerCase();
 }
 
-async function issue(demoTokens: Pick<DemoTokens, "issue">, previous?: string): Promise<unknown> {
+async function issue(
+  demoTokens: Pick<DemoTokens, "issue">,
+  log: Log,
+  previous?: string,
+): Promise<unknown> {
   try {
     return await demoTokens.issue(previous);
   } catch (cause) {
     if (!(cause instanceof SecretError)) throw cause;
+    // The visitor need not know which secret it is, and the operator must.
+    log.warn({ reason: cause.message }, "no token for a visitor");
     throw new HttpError(503, "unavailable", "the key for tokens cannot be read", {
       cause,
       headers: { "retry-after": "5" },

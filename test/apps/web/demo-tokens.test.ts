@@ -138,6 +138,9 @@ describe("POST /console/token", () => {
     readable = false;
     const { status, code, headers } = await post("{}");
     assert.deepEqual([status, code, headers.get("retry-after")], [503, "unavailable", "5"]);
+    const said = lines.filter((line) => line.includes("no token for a visitor"));
+    assert.equal(said.length, 1);
+    assert.match(said[0] ?? "", /status 500/);
     readable = true;
   });
 
