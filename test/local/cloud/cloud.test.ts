@@ -57,7 +57,7 @@ suite("a version of a service", () => {
       assert.equal(env["GAE_MEMORY_MB"], "384");
       assert.match(env["GAE_INSTANCE"] ?? "", /^[0-9a-f]{64}$/);
       const allowed =
-        /^(PATH|TMPDIR|TEMP|TMP|SystemRoot|NODE_ENV|PORT|HOST|GAE_\w+|GOOGLE_CLOUD_PROJECT|GCE_METADATA_HOST|SECRET_MANAGER_ENDPOINT|GOOGLE_JWKS_URL|GREETING|__CF_USER_TEXT_ENCODING)$/;
+        /^(PATH|TMPDIR|TEMP|TMP|SystemRoot|NODE_ENV|PORT|HOST|GAE_\w+|GOOGLE_CLOUD_PROJECT|GCE_METADATA_HOST|SECRET_MANAGER_ENDPOINT|GOOGLE_JWKS_URL|LOCAL_CLOUD|GREETING|__CF_USER_TEXT_ENCODING)$/;
       assert.deepEqual(
         Object.keys(env).filter((name) => !allowed.test(name)),
         [],
