@@ -266,7 +266,7 @@ export class Connection {
     const choice = this.#choice.peek();
     return {
       ...{ origin, wires },
-      transports: choice === "automatic" ? transports : [choice],
+      transports: choice === "automatic" ? automatic(transports, identity) : [choice],
       ...(reconnectMs === undefined ? {} : { reconnectMs }),
       ...(identity.kind === "pasted" ? { token: identity.token } : {}),
       ...(identity.kind === "demo" ? { getToken: this.#issuer.getToken } : {}),
@@ -375,6 +375,16 @@ export class Connection {
     }
     return endSentence(code, reason);
   }
+}
+
+/**
+ * Which ways are tried in turn. Server-sent events put the token into a URL, which proxies log: nobody gets
+ * that without having asked for it, where there is another way.
+ */
+function automatic(transports: readonly Transport[], identity: Identity): readonly Transport[] {
+  if (identity.kind === "anonymous") return transports;
+  const others = transports.filter((transport) => transport !== "sse");
+  return others.length > 0 ? others : transports;
 }
 
 function throwLater(error: unknown): void {

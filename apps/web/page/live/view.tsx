@@ -88,14 +88,21 @@ function ConnectionPanel({ connection }: { readonly connection: Connection }): J
             </dd>
           </div>
         </dl>
-        <Choice<TransportChoice>
-          legend="Reach the gateway by"
-          value={connection.transportChoice.value}
-          options={options}
-          onChange={(choice) => {
-            connection.useTransport(choice);
-          }}
-        />
+        <div>
+          <Choice<TransportChoice>
+            legend="Reach the gateway by"
+            value={connection.transportChoice.value}
+            options={options}
+            onChange={(choice) => {
+              connection.useTransport(choice);
+            }}
+          />
+          {connection.transports.includes("sse") ? (
+            <p class="field-hint live-hint">
+              SSE puts a token into the URL, where logs may keep it.
+            </p>
+          ) : null}
+        </div>
       </div>
     </Panel>
   );

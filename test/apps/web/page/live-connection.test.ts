@@ -552,6 +552,35 @@ describe("the page's identity", { concurrency: 4 }, () => {
     assert.equal(page.connection.problem.value, undefined);
   });
 
+  it("goes into no URL by itself: with a token, server-sent events are only for who chooses them", async () => {
+    const urls: string[] = [];
+    class Blocked extends WebSocket {
+      constructor(url: string) {
+        super(url.replace("/connection/", "/nothing/"));
+      }
+    }
+    class Noted extends EventSource {
+      constructor(url: string) {
+        super(url);
+        urls.push(url);
+      }
+    }
+    const wires = {
+      ...{ WebSocket: Blocked, EventSource: Noted },
+      fetch: (url: string, init: RequestInit) =>
+        url.endsWith("/http_stream") ? Promise.reject(new Error("blocked")) : fetch(url, init),
+    };
+    const identity = { kind: "pasted", token: await token({ sub: "ada" }) } as const;
+    using page = new Page(gateway.port, { identity, wires });
+    page.connection.connect();
+    await page.happens("error", 4);
+    assert.deepEqual(urls, []);
+    page.connection.useTransport("sse");
+    await page.is("connected");
+    assert.equal(page.connection.transport.value, "sse");
+    assert.equal(urls.length, 1);
+  });
+
   it("is none where the environment has no issuer, and the page says so", async () => {
     const issuer = new Issuer();
     issuer.failures.push(404);
