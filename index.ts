@@ -22,7 +22,7 @@ import { Observability } from "./components/observability.ts";
 import { PreviewReader } from "./components/preview-reader.ts";
 import { PrivateNetwork } from "./components/private-network.ts";
 import { ProjectServices } from "./components/project-services.ts";
-import { ReplicatedService, topicNameOf } from "./components/replicated-service.ts";
+import { ReplicatedService, topicNamesOf } from "./components/replicated-service.ts";
 import { ServiceSecrets } from "./components/service-secrets.ts";
 import { SourceBucket } from "./components/source-bucket.ts";
 import { StandardService } from "./components/standard-service.ts";
@@ -141,8 +141,8 @@ const web = new StandardService(
         ],
         rules,
         natsMachines: nats.machines,
-        topics: settings.m
-          ? [{ name: topicNameOf("m"), service: "m", instances: settings.m.instances }]
+        replicated: settings.m
+          ? [{ service: "m", instances: settings.m.instances, topics: topicNamesOf("m") }]
           : [],
         gateway,
       }),

@@ -25,9 +25,9 @@ export interface ReplicatedServiceArgs extends StandardVersionArgs {
   readonly defaultHostname: pulumi.Input<string>;
 }
 
-/** The short name of a service's topic: its own name may be too short for one. */
-export function topicNameOf(service: string): string {
-  return `${service}-changes`;
+/** Short names of a service's topics: its own name may be too short for one. */
+export function topicNamesOf(service: string): { changes: string; deadLetters: string } {
+  return { changes: `${service}-changes`, deadLetters: `${service}-changes-dead` };
 }
 
 /**
@@ -54,7 +54,7 @@ export class ReplicatedService extends AppService {
     refuseProblems("ReplicatedService", name, replicatedProblems(args));
     const { project, service, instances } = args;
     const pushId = `${service}-push`;
-    const topicName = topicNameOf(service);
+    const { changes: topicName, deadLetters: deadLettersName } = topicNamesOf(service);
     // The full resource name of who is meant, so that nobody else takes the token for one of theirs.
     const audience = `//appengine.googleapis.com/apps/${project}/services/${service}`;
     const own: Record<OwnVariable, string> = {
@@ -79,7 +79,7 @@ export class ReplicatedService extends AppService {
       `${name}-changes-dead`,
       {
         project,
-        name: `${topicName}-dead`,
+        name: deadLettersName,
         labels,
         // Nobody listens here. Who wants to see what was refused, and by which instance, makes a
         // subscription and seeks back: a week's messages are still there.

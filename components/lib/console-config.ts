@@ -13,11 +13,11 @@ export interface ConsoleArgs {
   }[];
   readonly rules: readonly DispatchRule[];
   readonly natsMachines: readonly string[];
-  /** The topic of each replicated service, and how many instances it is pushed to. */
-  readonly topics: readonly {
-    readonly name: string;
+  /** Each instance of such a service is pushed what comes on the topic of its changes. */
+  readonly replicated: readonly {
     readonly service: string;
     readonly instances: number;
+    readonly topics: { readonly changes: string; readonly deadLetters: string };
   }[];
   readonly gateway: GatewayOptions;
 }
@@ -30,7 +30,7 @@ export function consoleText({
   services,
   rules,
   natsMachines,
-  topics,
+  replicated,
   gateway,
 }: ConsoleArgs): string {
   const client = at(gateway, "client");
@@ -62,13 +62,16 @@ export function consoleText({
       services: services.map((service) => ({ ...service, versions: [] })),
       rules: rules.map(({ path, service }) => ({ path, service })),
       nats: natsMachines.map((name) => ({ name, state: "declared" })),
-      topics: topics.map(({ name, service, instances }) => ({
-        name,
-        // Their names have the version in them, which is known to nobody who is deployed before it.
-        subscriptions: Array.from({ length: instances }, (_, index) => ({
-          ...{ name: `${service}-${index}`, service, index },
-        })),
-      })),
+      topics: replicated.flatMap(({ service, instances, topics: { changes, deadLetters } }) => [
+        {
+          name: changes,
+          // Their names have the version in them, which is known to nobody who is deployed before it.
+          subscriptions: Array.from({ length: instances }, (_, index) => ({
+            ...{ name: `${service}-${index}`, service, index },
+          })),
+        },
+        { name: deadLetters, subscriptions: [] },
+      ]),
     },
   });
 }

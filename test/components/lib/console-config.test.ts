@@ -11,7 +11,9 @@ const args: ConsoleArgs = {
   services: [{ service: "default", kind: "standard", scaling: "automatic" }],
   rules: [{ path: "/m", service: "m", domain: "*" }],
   natsMachines: ["nats-0", "nats-1"],
-  topics: [{ name: "m-changes", service: "m", instances: 2 }],
+  replicated: [
+    { service: "m", instances: 2, topics: { changes: "m-changes", deadLetters: "m-dead" } },
+  ],
   gateway: {},
 };
 
@@ -34,6 +36,7 @@ describe("what the console is told", () => {
             { name: "m-1", service: "m", index: 1 },
           ],
         },
+        { name: "m-dead", subscriptions: [] },
       ],
     });
   });
