@@ -1,6 +1,6 @@
 import { type Signal, signal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useId, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { Connection } from "../live/connection.ts";
 import { Choice } from "../ui/choice.tsx";
 import { Field } from "../ui/field.tsx";
@@ -134,6 +134,11 @@ function OperationForm({
   const { a, b } = drafts[operation];
   const id = useId();
   const [problems, setProblems] = useState<{ a?: string | undefined; b?: string | undefined }>({});
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    // What is wrong is read out with the field.
+    form.current?.querySelector<HTMLInputElement>("[aria-invalid]")?.focus();
+  }, [problems]);
   const field = (
     label: string,
     draft: Signal<string>,
@@ -159,6 +164,7 @@ function OperationForm({
   );
   return (
     <form
+      ref={form}
       class="calculator-form"
       aria-labelledby={id}
       onSubmit={(event) => {

@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Choice } from "../ui/choice.tsx";
 import { Field } from "../ui/field.tsx";
 import { clockTime } from "../ui/format.ts";
@@ -57,6 +57,11 @@ const explanations: Readonly<Record<"demo" | "anonymous", string>> = {
 function TokenForm({ connection }: { readonly connection: Connection }): JSX.Element {
   const [typed, type] = useState("");
   const [problem, setProblem] = useState<string>();
+  const field = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => {
+    // What is wrong is read out with the field.
+    if (problem !== undefined) field.current?.focus();
+  }, [problem]);
   const identity = connection.identity.value;
   const facts = identity?.kind === "pasted" ? readToken(identity.token, Date.now()) : undefined;
   return (
@@ -74,7 +79,8 @@ function TokenForm({ connection }: { readonly connection: Connection }): JSX.Ele
     >
       {facts === undefined ? null : (
         <p>
-          In use: a token of {facts.user === "" ? "nobody in particular" : <b>{facts.user}</b>}
+          {connection.state.value === "connected" ? "In use" : "Given"}: a token of{" "}
+          {facts.user === "" ? "nobody in particular" : <b>{facts.user}</b>}
           {facts.expiresAt === undefined
             ? ", without an end."
             : `, until ${clockTime(new Date(facts.expiresAt))}. Nobody renews it.`}
@@ -87,6 +93,7 @@ function TokenForm({ connection }: { readonly connection: Connection }): JSX.Ele
         input={(attributes) => (
           <textarea
             {...attributes}
+            ref={field}
             rows={3}
             value={typed}
             autocomplete="off"

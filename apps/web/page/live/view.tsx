@@ -21,13 +21,21 @@ export interface LiveViewProps {
 
 /** The view "Live": the connection, who the page is, and what happens to it. */
 export function LiveView({ connection, demoTokens, anonymous }: LiveViewProps): JSX.Element {
+  const recovery = <InterruptionPanel key="recovery" connection={connection} />;
+  const identity = (
+    <IdentityPanel
+      key="identity"
+      connection={connection}
+      demoTokens={demoTokens}
+      anonymous={anonymous}
+    />
+  );
   return (
     <>
       <ConnectionPanel connection={connection} />
-      {/* Who has to bring a token finds the place for it first. */}
-      <div class={demoTokens || anonymous ? "grid" : "grid live-token-first"}>
-        <InterruptionPanel connection={connection} />
-        <IdentityPanel connection={connection} demoTokens={demoTokens} anonymous={anonymous} />
+      <div class="grid">
+        {/* Who has to bring a token finds the place for it first. */}
+        {demoTokens || anonymous ? [recovery, identity] : [identity, recovery]}
       </div>
       <Events connection={connection} />
     </>
