@@ -13,6 +13,7 @@ import { gatewayConfigText, gatewaySecretIds } from "./components/lib/gateway-co
 import { deployRule } from "./components/lib/github.ts";
 import {
   calculatorSubjects,
+  discoverySubjects,
   gatewaySubjects,
   replicationSubjects,
   topicPrefix,
@@ -73,7 +74,7 @@ const nats = new NatsServer(
       add: {
         publicKey: settings.natsKeys.add,
         publish: [`${topicPrefix}add`],
-        subscribe: calculatorSubjects,
+        subscribe: [...calculatorSubjects, ...discoverySubjects("add")],
         answers: true,
       },
       ws: {
@@ -86,7 +87,8 @@ const nats = new NatsServer(
             m: {
               publicKey: settings.natsKeys.m,
               publish: replicationSubjects,
-              subscribe: replicationSubjects,
+              subscribe: [...replicationSubjects, ...discoverySubjects("m")],
+              answers: true,
             },
           }),
     },

@@ -1,4 +1,5 @@
 import { connectBus } from "../lib/connect.ts";
+import { answerDiscovery } from "../lib/discovery.ts";
 import { readNatsSettings } from "../lib/environment.ts";
 import { serveRpc } from "../lib/rpc.ts";
 import { runService } from "../lib/service.ts";
@@ -17,6 +18,10 @@ runService({
     const calculator = createCalculator(bus);
     const methods = calculatorMethods(calculator);
     const rpc = serveRpc({ bus, log, service: "add", methods, signal });
+    answerDiscovery({
+      ...{ bus, log, settings, methods: Object.keys(methods) },
+      serving: () => !signal.aborted,
+    });
     return {
       handler: createAddApp({ bus, calculator, log, signal, project: settings.project }),
       stop: async () => {

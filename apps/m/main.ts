@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { connectBus } from "../lib/connect.ts";
+import { answerDiscovery } from "../lib/discovery.ts";
 import { runService } from "../lib/service.ts";
 import { createMApp } from "./app.ts";
 import { DatastoreStore } from "./datastore-store.ts";
@@ -17,6 +18,7 @@ runService({
   read: readMSettings,
   build: ({ settings, log, signal }) => {
     const { project = "", version, instance, topic, leaseMs } = settings;
+    const bus = connectBus(settings, log);
     const replica = new Replica({
       identity: { replica: randomUUID(), instance: instance?.slice(0, 16), version },
       store: new DatastoreStore({
@@ -26,11 +28,17 @@ runService({
         callMs,
         renewMs: leaseTimes(leaseMs).renewMs,
       }),
-      bus: connectBus(settings, log),
+      bus,
       publisher: new PubsubPublisher({ topic, emulator: settings.pubsubEmulator }),
       ...{ log, signal, leaseMs },
     });
     replica.reportFigures();
+    const { membership } = replica;
+    answerDiscovery({
+      ...{ bus, log, settings },
+      serving: () => membership.obstacle() === undefined,
+      index: () => membership.index,
+    });
     return {
       handler: createMApp({
         replica,

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { connectBus } from "../lib/connect.ts";
+import { answerDiscovery } from "../lib/discovery.ts";
 import { readNatsSettings } from "../lib/environment.ts";
 import { readSecret } from "../lib/secret.ts";
 import { runService } from "../lib/service.ts";
@@ -9,7 +10,10 @@ import { readConfigFrom } from "./config/environment.ts";
 import { mapSecrets } from "./config/options.ts";
 import { resolveSecrets } from "./config/secrets.ts";
 import { Gateway, inboxPrefix } from "./gateway.ts";
+import { serveServices, servicesMethod } from "./services.ts";
 
+/** Calls that are under way when the service stops may take so long. */
+const finishMs = 300;
 /** What remains for the end after the websockets were closed: positions are written down. */
 const endMs = 2_000;
 
@@ -51,13 +55,19 @@ runService({
       metrics,
     });
     gateway.reportFigures();
+    const services = serveServices({ bus, log, inboxPrefix, rpc: referring.rpc, signal });
+    answerDiscovery({
+      ...{ bus, log, settings },
+      serving: () => !signal.aborted && gateway.obstacle === undefined,
+      methods: services === undefined ? [] : [servicesMethod],
+    });
     return {
       handler: gateway.handler,
       attach: (server) => {
         gateway.attach(server);
       },
       stop: async () => {
-        await gateway.stop();
+        await Promise.all([gateway.stop(), services?.whenDone(finishMs)]);
         await bus.close();
       },
       stopWithinMs: referring.shutdown.timeout + endMs,

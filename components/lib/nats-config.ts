@@ -21,6 +21,24 @@ export const replicationSubjects: readonly string[] = [
 /** The methods of add that clients call: method `x` is asked for on `rpc.x`. */
 export const calculatorSubjects: readonly string[] = ["rpc.sum", "rpc.concat"];
 
+/** The call that the gateways answer themselves: who of all services is there. */
+export const servicesSubject = "rpc.console.services";
+
+/** All processes of all services are asked here who they are; only gateways may ask. */
+export const discoverySubject = "$SRV.INFO";
+
+/**
+ * Where a service is asked who it is, by NATS's own protocol for that: everybody at once, the service, or
+ * one process of it. None hears what another one is asked.
+ */
+export function discoverySubjects(service: string): readonly string[] {
+  return ["$SRV.PING", discoverySubject].flatMap((asked) => [
+    asked,
+    `${asked}.${service}`,
+    `${asked}.${service}.*`,
+  ]);
+}
+
 /**
  * What the gateways of the service ws publish and hear: `t.` and `n.` are channels, `j.` who joins and
  * leaves them, `a.` their positions, `g.` what gateways ask each other, `rpc.` what clients ask services.
@@ -36,9 +54,14 @@ export const gatewaySubjects: { readonly [may in "publish" | "subscribe"]: reado
     ...["CREATE", "UPDATE", "INFO", "MSG.GET", "PURGE"].map((call) => `$JS.API.STREAM.${call}.*`),
     "$JS.API.DIRECT.GET.>",
     "$JS.API.INFO",
+    discoverySubject,
   ],
   // Its own inboxes: below _INBOX. it would hear the answers to other services.
-  subscribe: ["t.>", "n.>", "j.>", "r.>", "g.>", "_INBOX_ws.>"],
+  subscribe: [
+    ...["t.>", "n.>", "j.>", "r.>", "g.>", "_INBOX_ws.>"],
+    ...discoverySubjects("ws"),
+    servicesSubject,
+  ],
 };
 
 /** What a client of the server may do. Subjects may hold the wildcards `*` and `>`. */
