@@ -137,9 +137,11 @@ const web = new StandardService(
       CONSOLE: consoleText({
         services: [
           { service: "default", kind: "standard", scaling: "automatic" },
-          { service: "add", kind: "standard", scaling: "automatic" },
-          { service: "ws", kind: "flexible", scaling: "automatic" },
-          ...(settings.m ? [{ service: "m", kind: "standard", scaling: "manual" } as const] : []),
+          { service: "add", kind: "standard", scaling: "automatic", nats: true },
+          { service: "ws", kind: "flexible", scaling: "automatic", nats: true },
+          ...(settings.m
+            ? [{ service: "m", kind: "standard", scaling: "manual", nats: true } as const]
+            : []),
         ],
         rules,
         natsMachines: nats.machines,

@@ -10,6 +10,8 @@ export interface ConsoleArgs {
     readonly service: string;
     readonly kind: "standard" | "flexible";
     readonly scaling: "automatic" | "manual";
+    /** Whether it is a client of NATS. */
+    readonly nats?: true;
   }[];
   readonly rules: readonly DispatchRule[];
   readonly natsMachines: readonly string[];
@@ -93,7 +95,7 @@ export function demoTokenArgs(gateway: GatewayOptions): DemoTokenArgs | undefine
   return {
     secret,
     env: {
-      ...named("DEMO_TOKEN_AUDIENCE", token["audience"]),
+//G       ...named("DEMO_TOKEN_AUDIENCE", token["audience"]),
       ...named("DEMO_TOKEN_ISSUER", token["issuer"]),
     },
   };

@@ -61,7 +61,7 @@ const views: readonly View[] = [
     name: "System",
     title: "System",
     lead: "What the program declares, and what of it runs.",
-    show: () => <SystemView />,
+    show: ({ system, settings }) => <SystemView system={system} local={settings.local} />,
   },
 ];
 

@@ -3,6 +3,9 @@ import { Calculator } from "./calculator/calculator.ts";
 import { Connection } from "./live/connection.ts";
 import { Memory } from "./memory/memory.ts";
 import type { ConsoleSettings } from "./settings.ts";
+import { cloudSource } from "./system/cloud-source.ts";
+import { localSource } from "./system/local-source.ts";
+import { System } from "./system/system.ts";
 import { Topics } from "./topics/topics.ts";
 
 /** Everything behind the views; it lives as long as the page. */
@@ -12,6 +15,7 @@ export interface Console {
   readonly calculator: Calculator;
   readonly topics: Topics;
   readonly memory: Memory;
+  readonly system: System;
 }
 
 /** Makes the models and ties them together. */
@@ -35,8 +39,9 @@ export function createConsole(settings: ConsoleSettings): Console {
     now: () => performance.now(),
     visible,
   });
+  const system = createSystem(settings, connection, visible);
   connection.connect();
-  return { settings, connection, calculator, topics, memory };
+  return { settings, connection, calculator, topics, memory, system };
 }
 
 /** Whether somebody can see the page; models rest while nobody can. */
@@ -56,5 +61,21 @@ function createConnection(settings: ConsoleSettings, visible: ReadonlySignal<boo
     ...{ transports, pingMethod, visible },
     identity: demoTokens ? { kind: "demo" } : known,
     wires: { fetch: fetch.bind(globalThis), WebSocket, EventSource },
+  });
+}
+
+function createSystem(
+  { local, declared, servicesMethod, version }: ConsoleSettings,
+  connection: Connection,
+  visible: ReadonlySignal<boolean>,
+): System {
+  const get = fetch.bind(globalThis);
+  const call = connection.call.bind(connection);
+  return new System({
+    source: local
+      ? localSource({ fetch: get, declared })
+      : cloudSource({ fetch: get, declared, servicesMethod, version, call }),
+    now: () => performance.now(),
+    visible,
   });
 }

@@ -15,8 +15,8 @@ export interface InstancePart {
 
 export interface VersionPart {
   readonly version: string;
-  /** 0 to 1, of its service's traffic. */
-  readonly share: number;
+  /** 0 to 1, of its service's traffic; null where nobody says. */
+  readonly share: number | null;
   readonly instances: readonly InstancePart[];
 }
 
@@ -25,6 +25,10 @@ export interface ServicePart {
   readonly kind: "standard" | "flexible";
   readonly scaling: "automatic" | "manual";
   readonly versions: readonly VersionPart[];
+  /** Whether it is a client of NATS. */
+  readonly nats?: boolean;
+  /** How many more versions there are, without traffic and without instances. */
+  readonly idleVersions?: number;
 }
 
 export interface NatsPart {

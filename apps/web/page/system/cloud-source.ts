@@ -1,0 +1,111 @@
+import { complete } from "./merge.ts";
+import type { InstancePart, Picture, ServicePart, VersionPart } from "./picture.ts";
+import { answerOf, isFields, type SystemSource } from "./source.ts";
+
+export interface CloudSourceOptions {
+  readonly declared: Picture;
+  /** Asks the gateway which processes are connected; null where it does not offer that. */
+  readonly servicesMethod: string | null;
+  readonly call: (method: string, data: unknown) => Promise<unknown>;
+  readonly fetch: typeof fetch;
+  /** Of the default service, which is no client of NATS. */
+  readonly version: string;
+}
+
+/** A process, as the services themselves say it. */
+interface Process {
+  readonly service: string;
+  readonly version: string;
+  readonly instance: string;
+  readonly index: number | null;
+  readonly startedAt: string | undefined;
+  readonly serving: boolean;
+}
+
+const patienceMs = 5_000;
+
+/**
+ * What the services know of themselves: each that is connected to NATS answers for its process, and M says
+ * which replicas it has. How traffic is split, only App Engine knows.
+ */
+export function cloudSource(options: CloudSourceOptions): SystemSource {
+  const { declared, servicesMethod, call, fetch: get, version } = options;
+  const hasM = declared.services.some(({ service }) => service === "m");
+  return {
+    look: async (signal) => {
+      const limited = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
+      const asked = servicesMethod === null ? undefined : await call(servicesMethod, {});
+      let processes = asked === undefined ? [] : processesOf(asked, "services", "instance");
+      const natsAnswers = processes.length > 0;
+      if (hasM && !processes.some(({ service }) => service === "m")) {
+        // Whoever has no such method, or an m of before it, still has this.
+        const replicas = await answerOf("M", () => get("/m/replicas", { signal: limited })).catch(
+          () => ({}),
+        );
+        processes = [...processes, ...processesOf(replicas, "replicas", "replica")];
+      }
+      const services = new Map<string, ServicePart>(
+        declared.services.map((service) => [service.service, { ...service, versions: [] }]),
+      );
+      for (const [name, part] of services) {
+        const own = processes.filter(({ service }) => service === name);
+        const versions = versionsOf(own);
+        // It has answered for this page.
+        const first: VersionPart[] =
+          name === "default" && version !== "" ? [{ version, share: null, instances: [] }] : [];
+        services.set(name, { ...part, versions: [...first, ...versions] });
+      }
+      const [nats, ...others] = declared.nats;
+      return complete(
+        {
+          services: [...services.values()],
+          rules: declared.rules,
+          // Of several nobody here knows which ones live.
+          nats:
+            natsAnswers && nats !== undefined && others.length === 0
+              ? [{ ...nats, state: "live" }]
+              : declared.nats,
+          topics: declared.topics,
+        },
+        declared,
+      );
+    },
+  };
+}
+
+function versionsOf(processes: readonly Process[]): VersionPart[] {
+  const versions = new Map<string, InstancePart[]>();
+  const ordered = [...processes].sort(
+    (a, b) => (a.index ?? 0) - (b.index ?? 0) || (a.instance < b.instance ? -1 : 1),
+  );
+  for (const { service, version, instance, index, startedAt, serving } of ordered) {
+    const instances = versions.get(version) ?? [];
+    versions.set(version, instances);
+    instances.push({
+      id: index === null ? instance.slice(0, 8) : `${service}.${index}`,
+      index,
+      state: serving ? "live" : "starting",
+      ...(startedAt === undefined ? {} : { startedAt }),
+    });
+  }
+  return [...versions].map(([version, instances]) => ({ version, share: null, instances }));
+}
+
+/** What of an answer can be read; the rest is left out. */
+function processesOf(answer: unknown, list: string, id: string): Process[] {
+  const entries = isFields(answer) ? answer[list] : undefined;
+  if (!Array.isArray(entries)) return [];
+  return entries.filter(isFields).flatMap((entry) => {
+    const { service = "m", version = "", index = null, startedAt, serving } = entry;
+    const instance = entry[id];
+    if (typeof service !== "string" || typeof instance !== "string") return [];
+    return {
+      service,
+      instance,
+      version: typeof version === "string" ? version : "",
+      index: typeof index === "number" ? index : null,
+      startedAt: typeof startedAt === "string" ? startedAt : undefined,
+      serving: serving === true,
+    };
+  });
+}

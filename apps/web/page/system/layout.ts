@@ -1,0 +1,356 @@
+import type {
+  InstancePart,
+  NatsPart,
+  Picture,
+  ServicePart,
+  TopicPart,
+  VersionPart,
+} from "./picture.ts";
+
+export type Tone = "good" | "busy" | "quiet";
+
+export interface Box {
+  readonly id: string;
+  readonly kind:
+    | "client"
+    | "group"
+    | "service"
+    | "version"
+    | "row"
+    | "instance"
+    /** Text that stands for what there is no room for, or is not there. */
+    | "note";
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  /** Cut to its room. */
+  readonly text: string;
+  /** At the right end; cut as well. */
+  readonly detail?: string;
+  /** All that was cut. */
+  readonly title: string;
+  readonly tone?: Tone;
+  /** Of the box that it is in. */
+  readonly inside?: string;
+  /** How often its process was started. */
+  readonly starts?: number;
+}
+
+export interface Line {
+  readonly id: string;
+  readonly kind: "request" | "bus" | "push";
+  readonly from: string;
+  readonly to: string;
+  /** For `d` of an SVG path. */
+  readonly path: string;
+}
+
+export interface Layout {
+  readonly width: number;
+  readonly height: number;
+  /** Those that hold others come first. */
+  readonly boxes: readonly Box[];
+  readonly lines: readonly Line[];
+}
+
+/** From left to right: who asks, where it goes, who answers, and what they share. */
+const columns = {
+  client: { x: 0, width: 116 },
+  rules: { x: 164, width: 212 },
+  services: { x: 452, width: 408 },
+  shared: { x: 940, width: 240 },
+} as const;
+
+const head = 34;
+const row = 26;
+const gap = 6;
+const pad = 12;
+const apart = 16;
+const chip = { width: 91, height: 26, perRow: 4 } as const;
+const most = { rules: 12, versions: 4, instances: 12, machines: 7, subscriptions: 8 } as const;
+/** Wide letters, so that what fits by this fits in any face. */
+const letter = 7.9;
+
+/** Where everything of a picture stands: without overlap, and whole however much there is. */
+export function layoutOf(picture: Picture): Layout {
+  const shared = [
+    ...(picture.nats.length > 0 ? [natsBoxes(picture.nats)] : []),
+    ...picture.topics.map(topicBoxes),
+  ];
+  const services = picture.services.map(serviceBoxes);
+  const rules = ruleBoxes(picture);
+  const heights = [stackHeight(services), stackHeight(shared), stackHeight([rules]), head * 2];
+  const height = Math.max(...heights);
+  const boxes = [
+    ...stack([clientBoxes()], columns.client.x, height),
+    ...stack([rules], columns.rules.x, height),
+    ...stack(services, columns.services.x, height),
+    ...stack(shared, columns.shared.x, height),
+  ];
+  return {
+    width: columns.shared.x + columns.shared.width,
+    height,
+    boxes,
+    lines: linesOf(picture, boxes),
+  };
+}
+
+/** Boxes from a corner of their own at 0, 0. */
+interface Part {
+  readonly height: number;
+  readonly boxes: readonly Box[];
+}
+
+function stackHeight(parts: readonly Part[]): number {
+  return parts.reduce((sum, { height }) => sum + height + apart, -apart);
+}
+
+/** One below the other, around the middle. */
+function stack(parts: readonly Part[], x: number, height: number): Box[] {
+  let y = (height - stackHeight(parts)) / 2;
+  return parts.flatMap((part) => {
+    const top = y;
+    y += part.height + apart;
+    return part.boxes.map((box) => ({ ...box, x: box.x + x, y: box.y + top }));
+  });
+}
+
+function clientBoxes(): Part {
+  return {
+    height: head * 2,
+    boxes: [
+      {
+        ...{ id: "client", kind: "client", x: 0, y: 0 },
+        ...{ width: columns.client.width, height: head * 2 },
+        ...{ text: "Clients", title: "Browsers, phones, services; this page is one" },
+      },
+    ],
+  };
+}
+
+/** A box with a heading and rows in it. */
+function group(
+  id: string,
+  width: number,
+  heading: Pick<Box, "text" | "title"> & Partial<Box>,
+  rows: readonly Row[],
+): Part {
+  const height = head + rows.length * row + pad;
+  return {
+    height,
+    boxes: [
+      { kind: "group", ...heading, id, x: 0, y: 0, width, height },
+      ...rows.map((one, index): Box => ({
+        kind: "row",
+        ...one,
+        ...{ x: pad, y: head + index * row, width: width - 2 * pad, height: row - 2, inside: id },
+      })),
+    ],
+  };
+}
+
+type Row = Pick<Box, "id" | "text" | "title"> & Partial<Box>;
+
+function ruleBoxes({ rules, services }: Picture): Part {
+  const { width } = columns.rules;
+  const rows = atMost(rules, most.rules, "rule").map((rule, index): Row => {
+    if (typeof rule === "string") return note(`rules/more`, rule);
+    const title = `${rule.path} → ${rule.service}`;
+    return { id: `rule/${index}`, text: cut(rule.path, width - 2 * pad - 16), title };
+  });
+  const rest = services.some(({ service }) => service === "default")
+    ? [{ id: "rule/else", text: "everything else", title: "everything else → default" }]
+    : [];
+  return group("rules", width, { text: "Dispatch rules", title: "Dispatch rules" }, [
+    ...rows,
+    ...rest,
+  ]);
+}
+
+function serviceBoxes(service: ServicePart): Part {
+  const { width } = columns.services;
+  const id = `service/${service.service}`;
+  const inner = width - 2 * pad;
+  const boxes: Box[] = [];
+  let y = head;
+  const put = (box: Omit<Box, "y" | "inside">, height = box.height): void => {
+    boxes.push({ ...box, y, inside: id });
+    y += height;
+  };
+  const line = (key: string, text: string): void => {
+    put({ ...note(`${id}/${key}`, cut(text, inner)), x: pad, width: inner, height: row - 2 }, row);
+  };
+  for (const version of atMost(service.versions, most.versions, "version")) {
+    if (typeof version === "string") {
+      line("more", version);
+      continue;
+    }
+    const key = `${id}/${version.version}`;
+    put(
+      {
+        ...{ id: key, kind: "version", x: pad, width: inner, height: row - 2 },
+        ...{ text: cut(version.version, inner - 80), title: version.version },
+        ...(version.share === null ? {} : { detail: percent(version.share) }),
+      },
+      row,
+    );
+    for (const box of instanceBoxes(key, id, version, y)) boxes.push(box);
+    y +=
+      Math.ceil(Math.min(version.instances.length, most.instances) / chip.perRow) *
+      (chip.height + gap);
+  }
+  if (service.versions.length === 0) line("none", "declared, not there");
+  if (service.idleVersions !== undefined) line("idle", idleText(service.idleVersions));
+  const height = y + pad - gap;
+  return {
+    height,
+    boxes: [
+      {
+        ...{ id, kind: "service", x: 0, y: 0, width, height },
+        ...{ text: cut(service.service, 150), title: service.service },
+        detail: `${service.kind}, ${service.scaling} scaling`,
+      },
+      ...boxes,
+    ],
+  };
+}
+
+function instanceBoxes(key: string, inside: string, { instances }: VersionPart, y: number): Box[] {
+  return atMost(instances, most.instances, "").map((instance, index): Box => {
+    const place = {
+      x: pad + (index % chip.perRow) * (chip.width + gap),
+      y: y + Math.floor(index / chip.perRow) * (chip.height + gap),
+      width: chip.width,
+      height: chip.height,
+      inside,
+    };
+    if (typeof instance === "string") return { ...note(`${key}/more`, instance), ...place };
+    return {
+      ...{ id: `${key}/${index}`, kind: "instance", ...place },
+      ...{ text: cut(instance.id, chip.width - 30), title: `${instance.id}: ${instance.state}` },
+      tone: toneOf(instance.state),
+      ...(instance.starts === undefined ? {} : { starts: instance.starts }),
+    };
+  });
+}
+
+function natsBoxes(machines: readonly NatsPart[]): Part {
+  const { width } = columns.shared;
+  const rows = atMost(machines, most.machines, "machine").map((machine): Row => {
+    if (typeof machine === "string") return note("nats/more", machine);
+    const { name, state, starts } = machine;
+    return {
+      ...{ id: `nats/${name}`, kind: "instance", title: `${name}: ${state}`, tone: toneOf(state) },
+      text: cut(name, width - 2 * pad - 120),
+      detail: state,
+      ...(starts === undefined ? {} : { starts }),
+    };
+  });
+  return group("nats", width, { text: "NATS", title: "NATS" }, rows);
+}
+
+function topicBoxes({ name, subscriptions }: TopicPart): Part {
+  const { width } = columns.shared;
+  const id = `topic/${name}`;
+  const rows = atMost(subscriptions, most.subscriptions, "subscription").map(
+    (subscription, index): Row => {
+      if (typeof subscription === "string") return note(`${id}/more`, subscription);
+      const to = receiverOf(subscription);
+      return {
+        id: `${id}/${index}`,
+        text: cut(subscription.name, width - 2 * pad - 80),
+        title: `${subscription.name} → ${to}`,
+        detail: cut(to, 64),
+      };
+    },
+  );
+  return group(
+    id,
+    width,
+    { text: cut(name, width - 2 * pad - 64), detail: "topic", title: `topic ${name}` },
+    rows.length > 0 ? rows : [note(`${id}/none`, "no subscription")],
+  );
+}
+
+function linesOf({ rules, services, topics }: Picture, boxes: readonly Box[]): Line[] {
+  const box = new Map(boxes.map((one) => [one.id, one]));
+  const line = (kind: Line["kind"], fromId: string, toId: string, at = head / 2): Line[] => {
+    const [from, to] = [box.get(fromId), box.get(toId)];
+    if (from === undefined || to === undefined) return [];
+    // From the nearer side to the nearer side; to the heading of a box that has one.
+    const rightwards = from.x < to.x;
+    const x1 = rightwards ? from.x + from.width : from.x;
+    const x2 = rightwards ? to.x : to.x + to.width;
+    const y1 = from.y + (from.kind === "row" || from.kind === "client" ? from.height / 2 : at);
+    const y2 = to.y + (at < 0 ? to.height + at : at);
+    const bend = (x2 - x1) / 2;
+    const path = `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
+    return [{ id: `${fromId} ${toId}`, kind, from: fromId, to: toId, path }];
+  };
+  const groupMiddle = (box.get("rules")?.height ?? 0) / 2;
+  return [
+    ...line("request", "client", "rules", groupMiddle),
+    ...rules.flatMap(({ service }, index) =>
+      line("request", `rule/${index}`, `service/${service}`),
+    ),
+    ...line("request", "rule/else", "service/default"),
+    ...services.flatMap(({ service, nats }) =>
+      nats === true ? line("bus", `service/${service}`, "nats") : [],
+    ),
+    ...topics.flatMap(({ name, subscriptions }) =>
+      subscriptions.flatMap(({ service }, index) =>
+        // Below the line to NATS.
+        line("push", `topic/${name}/${index}`, `service/${service}`, -head / 2),
+      ),
+    ),
+  ];
+}
+
+/** The first ones, and what to say of the rest. */
+function atMost<Part>(parts: readonly Part[], count: number, what: string): (Part | string)[] {
+  if (parts.length <= count) return [...parts];
+  const rest = parts.length - count + 1;
+  return [...parts.slice(0, count - 1), what === "" ? `+ ${rest}` : `and ${rest} ${what}s more`];
+}
+
+function note(id: string, text: string): Pick<Box, "id" | "kind" | "text" | "title"> {
+  return { id, kind: "note", text, title: text };
+}
+
+/** A text in so much room. */
+export function cut(text: string, room: number): string {
+  const count = Math.max(1, Math.floor(room / letter));
+  return text.length <= count ? text : `${text.slice(0, count - 1)}…`;
+}
+
+export function toneOf(state: InstancePart["state"] | NatsPart["state"]): Tone {
+  switch (state) {
+    case "live":
+      return "good";
+    case "starting":
+    case "restarting":
+      return "busy";
+    case "stopping":
+    case "declared":
+      return "quiet";
+    default:
+      return state satisfies never;
+  }
+}
+
+/** Whom a subscription pushes to. */
+export function receiverOf({ service, index }: TopicPart["subscriptions"][number]): string {
+  if (service === "") return "elsewhere";
+  return index === undefined ? service : `${service}.${index}`;
+}
+
+export function percent(share: number): string {
+  return `${Math.round(share * 1_000) / 10} %`;
+}
+
+export function idleText(count: number): string {
+  return count === 1
+    ? "1 older version without traffic"
+    : `${count} older versions without traffic`;
+}

@@ -1,0 +1,232 @@
+import { batch, computed, effect, type ReadonlySignal, signal, untracked } from "@preact/signals";
+import { pause } from "../memory/pause.ts";
+import { messageOf } from "../ui/format.ts";
+import type { KillTarget, Picture } from "./picture.ts";
+import type { SystemSource } from "./source.ts";
+
+export interface SystemOptions {
+  readonly source: SystemSource;
+  /** Milliseconds from any beginning. */
+  readonly now: () => number;
+  /** Whether somebody can see the page; nothing is asked while nobody can. */
+  readonly visible: ReadonlySignal<boolean>;
+  readonly limits?: Partial<SystemLimits>;
+}
+
+export interface SystemLimits {
+  /** Between two looks. */
+  readonly slowMs: number;
+  /** While one who was killed is awaited. */
+  readonly fastMs: number;
+  /** After this nobody is awaited any more. */
+  readonly patienceMs: number;
+  /** Kills that are remembered. */
+  readonly kills: number;
+}
+
+const defaultLimits: SystemLimits = { slowMs: 1_000, fastMs: 150, patienceMs: 60_000, kills: 20 };
+
+/** What became of a process that was to be killed. */
+export interface Kill {
+  readonly number: number;
+  /** Of the instance, e.g. `ws.0`. */
+  readonly name: string;
+  readonly at: Date;
+  readonly outcome:
+    | { readonly kind: "asked" }
+    | { readonly kind: "refused"; readonly message: string }
+    | { readonly kind: "killed"; readonly pid: number }
+    | { readonly kind: "back"; readonly pid: number; readonly afterMs: number }
+    | { readonly kind: "missing"; readonly pid: number; readonly afterMs: number };
+}
+
+/** One who was killed, and is not back. */
+interface Awaited {
+  readonly number: number;
+  readonly target: KillTarget;
+  readonly pid: number;
+  readonly killedAt: number;
+  /** How often it had been started before. */
+  readonly starts: number;
+}
+
+/** The system as this page sees it. */
+export class System {
+  readonly #options: SystemOptions;
+  readonly #limits: SystemLimits;
+  readonly #ended = new AbortController();
+  readonly #state = signal<"loading" | "ready" | "failed">("loading");
+  readonly #problem = signal<string | undefined>(undefined);
+  readonly #picture = signal<Picture | undefined>(undefined);
+  readonly #seenAt = signal<Date | undefined>(undefined);
+  readonly #kills = signal<readonly Kill[]>([]);
+  readonly #watchers = signal(0);
+  readonly #awaited = signal<readonly Awaited[]>([]);
+  #wake: () => void = () => undefined;
+  #killed = 0;
+
+  /** Looks at nothing until somebody watches. */
+  constructor(options: SystemOptions) {
+    this.#options = options;
+    this.#limits = { ...defaultLimits, ...options.limits };
+    // Who was killed is awaited also when the person has gone to see what it does to a feed.
+    const wanted = computed(
+      () => this.#awaited.value.length > 0 || (options.visible.value && this.#watchers.value > 0),
+    );
+    const stop = effect(() => {
+      if (!wanted.value) return undefined;
+      const watching = new AbortController();
+      untracked(() => void this.#watch(watching.signal));
+      return () => {
+        watching.abort();
+      };
+    });
+    this.#ended.signal.addEventListener("abort", stop);
+  }
+
+  /** `failed`: the last look has failed; what was seen before may still be there. */
+  get state(): ReadonlySignal<"loading" | "ready" | "failed"> {
+    return this.#state;
+  }
+
+  get problem(): ReadonlySignal<string | undefined> {
+    return this.#problem;
+  }
+
+  /** Undefined until it was seen once. */
+  get picture(): ReadonlySignal<Picture | undefined> {
+    return this.#picture;
+  }
+
+  get seenAt(): ReadonlySignal<Date | undefined> {
+    return this.#seenAt;
+  }
+
+  /** The newest first. */
+  get kills(): ReadonlySignal<readonly Kill[]> {
+    return this.#kills;
+  }
+
+  get canKill(): boolean {
+    return this.#options.source.kill !== undefined;
+  }
+
+  /** Looks again and again, until the returned function is called. */
+  watch(): () => void {
+    this.#watchers.value += 1;
+    let watches = true;
+    return () => {
+      if (watches) this.#watchers.value -= 1;
+      watches = false;
+    };
+  }
+
+  /** Looks at once. */
+  look(): void {
+    this.#wake();
+  }
+
+  /** Kills a process, and waits for it to be there again; `kills` says what becomes of it. */
+  async kill(target: KillTarget, name: string): Promise<void> {
+    const { source, now } = this.#options;
+    if (source.kill === undefined) return;
+    const number = ++this.#killed;
+    const kill: Kill = { number, name, at: new Date(), outcome: { kind: "asked" } };
+    this.#kills.value = [kill, ...this.#kills.peek()].slice(0, this.#limits.kills);
+    const starts = startsOf(this.#picture.peek(), target)?.starts ?? 0;
+    try {
+      const pid = await source.kill(target);
+      const awaited: Awaited = { number, target, pid, killedAt: now(), starts };
+      batch(() => {
+        this.#tell(number, { kind: "killed", pid });
+        this.#awaited.value = [...this.#awaited.peek(), awaited];
+      });
+      this.#wake();
+    } catch (error) {
+      this.#tell(number, { kind: "refused", message: messageOf(error) });
+    }
+  }
+
+  /** Ends what it owns; for good. */
+  end(): void {
+    this.#awaited.value = [];
+    this.#ended.abort();
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    const { slowMs, fastMs } = this.#limits;
+    // A question each time: it changes while something is awaited.
+    const over = (): boolean => signal.aborted;
+    while (!over()) {
+      await this.#look(signal);
+      if (over()) return;
+      const woken = new AbortController();
+      this.#wake = () => {
+        woken.abort();
+      };
+      const waitMs = this.#awaited.peek().length > 0 ? fastMs : slowMs;
+      await pause(waitMs, AbortSignal.any([signal, woken.signal]));
+    }
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    try {
+      const picture = await this.#options.source.look(signal);
+      if (signal.aborted) return;
+      batch(() => {
+        this.#picture.value = picture;
+        this.#seenAt.value = new Date();
+        this.#state.value = "ready";
+        this.#problem.value = undefined;
+      });
+    } catch (error) {
+      if (signal.aborted) return;
+      batch(() => {
+        this.#problem.value = messageOf(error);
+        this.#state.value = "failed";
+      });
+    }
+    this.#settle();
+  }
+
+  /** Looks who is back of those who were killed. */
+  #settle(): void {
+    const now = this.#options.now();
+    const picture = this.#state.peek() === "ready" ? this.#picture.peek() : undefined;
+    const still = this.#awaited.peek().filter((awaited) => {
+      const { number, target, pid, killedAt, starts } = awaited;
+      const afterMs = now - killedAt;
+      const found = startsOf(picture, target);
+      if (found?.state === "live" && found.starts > starts) {
+        this.#tell(number, { kind: "back", pid, afterMs });
+        return false;
+      }
+      if (afterMs < this.#limits.patienceMs) return true;
+      this.#tell(number, { kind: "missing", pid, afterMs });
+      return false;
+    });
+    if (still.length < this.#awaited.peek().length) this.#awaited.value = still;
+  }
+
+  #tell(number: number, outcome: Kill["outcome"]): void {
+    this.#kills.value = this.#kills
+      .peek()
+      .map((kill) => (kill.number === number ? { ...kill, outcome } : kill));
+  }
+}
+
+/** How a process is, and how often it was started. */
+function startsOf(
+  picture: Picture | undefined,
+  target: KillTarget,
+): { readonly state: string; readonly starts: number } | undefined {
+  if (picture === undefined) return undefined;
+  const found =
+    "nats" in target
+      ? picture.nats.find(({ name }) => name === target.nats)
+      : picture.services
+          .find(({ service }) => service === target.service)
+          ?.versions.find(({ version }) => version === target.version)
+          ?.instances.find(({ index }) => index === target.index);
+  return found === undefined ? undefined : { state: found.state, starts: found.starts ?? 0 };
+}
