@@ -18,7 +18,7 @@ export interface TokenFacts {
 }
 
 /** Longer ones the gateway refuses; so it need not be asked. */
-const maxTokenLength = 16_384;
+const maxTokenLength = 65_536;
 
 /** Reads a token as far as anybody can. Whether it is genuine only the gateway knows. */
 export function readToken(token: string, now: number): TokenFacts {
