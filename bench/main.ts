@@ -15,6 +15,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
   "front-door": () => import("./front-door.ts"),
   m: () => import("./m.ts"),
   gateway: () => import("./gateway.ts"),
+  console: () => import("./console.ts"),
 };
 
 const names = process.argv.slice(2);
