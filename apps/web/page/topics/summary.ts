@@ -28,7 +28,11 @@ export class Summary {
     const news: string[] = [];
     for (const [name, received] of feeds) {
       const count = received - (this.#said.get(name) ?? 0);
-      if (count > 0) news.push(`${count.toLocaleString("en")} new on ${name}`);
+      if (count === 0) continue;
+      // With the total no two are the same: a text that stays as it is would not be said again.
+      news.push(
+        `${count.toLocaleString("en")} new on ${name}, ${received.toLocaleString("en")} in all`,
+      );
     }
     const silence = now - this.#last;
     if (news.length === 0 || silence < this.#silentMs) return;
@@ -36,6 +40,6 @@ export class Summary {
     this.#silentMs = goesOn ? Math.min(longestMs, 2 * this.#silentMs) : shortestMs;
     this.#last = now;
     for (const [name, received] of feeds) this.#said.set(name, received);
-    this.#text.value = news.join(", ");
+    this.#text.value = news.join("; ");
   }
 }
