@@ -67,7 +67,7 @@ const row = 26;
 const gap = 6;
 const pad = 12;
 const apart = 16;
-const chip = { width: 91, height: 26, perRow: 4 } as const;
+const chip = { width: 124, height: 26, perRow: 3 } as const;
 const most = { rules: 12, versions: 4, instances: 12, machines: 7, subscriptions: 8 } as const;
 /** Wide letters, so that what fits by this fits in any face. */
 const letter = 7.9;
@@ -78,7 +78,12 @@ export function layoutOf(picture: Picture): Layout {
     ...(picture.nats.length > 0 ? [natsBoxes(picture.nats)] : []),
     ...picture.topics.map(topicBoxes),
   ];
-  const services = picture.services.map(serviceBoxes);
+  const rank = ({ service }: ServicePart): number => {
+    const rule = picture.rules.findIndex((one) => one.service === service);
+    return rule === -1 ? picture.rules.length : rule;
+  };
+  // In the order of the rules, so that the lines between them do not cross.
+  const services = [...picture.services].sort((a, b) => rank(a) - rank(b)).map(serviceBoxes);
   const rules = ruleBoxes(picture);
   const heights = [stackHeight(services), stackHeight(shared), stackHeight([rules]), head * 2];
   const height = Math.max(...heights);

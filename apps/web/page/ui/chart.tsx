@@ -1,8 +1,10 @@
 import type { ReadonlySignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
-import uPlot from "uplot";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { type ChartData, type ChartLine, drawChart } from "./chart-lines.ts";
 import { clockTime } from "./format.ts";
+
+export type { ChartData };
 
 export interface ChartSeries {
   readonly label: string;
@@ -10,32 +12,16 @@ export interface ChartSeries {
   readonly color: string;
 }
 
-/** Columns: x, then one for each series. */
-export type ChartData = readonly [x: readonly number[], ...y: (readonly (number | null)[])[]];
-
 /** Lines differ by their dashes too, not by colour alone. */
-const dashes: readonly (readonly number[])[] = [[], [6, 4], [2, 3], [9, 3, 2, 3]];
+const dashes: readonly (string | undefined)[] = [undefined, "6 4", "2 3", "9 3 2 3"];
+const dashOf = (index: number): string | undefined => dashes[index % dashes.length];
 
-const counts = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000].flatMap((n) => [n, 2 * n, 5 * n]);
-
-/**
- * A line chart from zero up. The picture says nothing to who cannot see it: `summary` does. How many
- * points there are is bounded by who makes `data`; a chart of more than its pixels is a waste.
- */
-export function Chart({
-  title,
-  summary,
-  series,
-  data,
-  height = 160,
-  time = false,
-  unit,
-  formatX,
-}: {
+export interface ChartProps {
   readonly title: string;
   /** The last values in a sentence. */
   readonly summary: string;
   readonly series: readonly ChartSeries[];
+  /** As many points as one can see: what is more is for who makes them to leave out. */
   readonly data: ReadonlySignal<ChartData>;
   readonly height?: number;
   /** Whether x is in seconds since 1970; else it is any number. */
@@ -43,92 +29,25 @@ export function Chart({
   readonly unit?: string;
   /** What stands below a mark of x; the time of day, or the number, where it is left out. */
   readonly formatX?: (x: number) => string;
-}): JSX.Element {
+}
+
+/** A line chart from zero up. The picture says nothing to who cannot see it: `summary` does. */
+export function Chart(props: ChartProps): JSX.Element {
+  const { title, summary, series, unit, height = 160 } = props;
   const place = useRef<HTMLDivElement>(null);
   const id = useId();
-  // Made anew on each render of the parent, most likely with the same in it.
-  const drawn = useRef({ series, formatX });
-  drawn.current = { series, formatX };
-  const kinds = series.map(({ label, color }) => `${label} ${color}`).join();
+  const [width, setWidth] = useState(0);
   useEffect(() => {
     const element = place.current;
     if (element === null) return undefined;
-    const paint = new Paint(element);
-    const axis: uPlot.Axis = {
-      stroke: () => paint.of("var(--quiet)"),
-      grid: { stroke: () => paint.of("var(--line)"), width: 1 },
-      ticks: { show: false },
-      font: `12px ${getComputedStyle(element).fontFamily}`,
-      gap: 6,
-    };
-    const label = (x: number): string =>
-      drawn.current.formatX?.(x) ??
-      (time ? clockTime(new Date(x * 1_000)) : x.toLocaleString("en"));
-    const lines = drawn.current.series;
-    const plot = new uPlot(
-      {
-        width: Math.max(element.clientWidth, 1),
-        height,
-        cursor: { show: false },
-        legend: { show: false },
-        // Below too: without values the lower axis takes no room, and the last number would be cut.
-        padding: [8, null, 8, 0],
-        scales: {
-          x: { time },
-          // A little room above the highest; from 0 to 1 where there is nothing yet.
-          y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.1 : 1] },
-        },
-        axes: [
-          {
-            ...axis,
-            size: 22,
-            // What is not time is counted.
-            ...(time ? {} : { incrs: [...counts] }),
-            space: time ? 84 : 56,
-            values: (_plot, marks) => marks.map(label),
-          },
-          {
-            ...axis,
-            space: 32,
-            // As wide as its widest number.
-            size: (_plot, values: string[] | null) =>
-              Math.max(0, ...(values ?? []).map((value) => value.length)) * 7 + 14,
-          },
-        ],
-        series: [
-          {},
-          ...lines.map((one, index) => ({
-            label: one.label,
-            stroke: () => paint.of(`var(${one.color})`),
-            width: 2,
-            dash: [...(dashes[index % dashes.length] ?? [])],
-            points: { space: 20, size: 6, fill: () => paint.of(`var(${one.color})`) },
-            ...(lines.length === 1
-              ? { fill: () => paint.of(`color-mix(in srgb, var(${one.color}) 14%, transparent)`) }
-              : {}),
-          })),
-        ],
-      },
-      data.peek() as uPlot.AlignedData,
-      element,
-    );
-    const stop = data.subscribe((columns) => {
-      plot.setData(columns as uPlot.AlignedData);
-    });
     const resized = new ResizeObserver(() => {
-      if (element.clientWidth > 0) plot.setSize({ width: element.clientWidth, height });
+      setWidth(element.clientWidth);
     });
     resized.observe(element);
-    const stopPaint = paint.onChange(() => {
-      plot.redraw();
-    });
     return () => {
-      stopPaint();
       resized.disconnect();
-      stop();
-      plot.destroy();
     };
-  }, [data, height, time, kinds]);
+  }, []);
   return (
     <figure class="chart" aria-labelledby={id}>
       <figcaption>
@@ -138,63 +57,95 @@ export function Chart({
         </span>
         {series.length < 2 ? null : (
           <ul class="chart-key">
-            {series.map((one, index) => (
-              <li key={one.label}>
-                <svg aria-hidden="true" style={{ stroke: `var(${one.color})` }}>
-                  <line
-                    x2="24"
-                    y1="1"
-                    y2="1"
-                    stroke-dasharray={dashes[index % dashes.length]?.join(" ")}
-                  />
+            {series.map(({ label, color }, index) => (
+              <li key={label}>
+                <svg aria-hidden="true" style={{ stroke: `var(${color})` }}>
+                  <line x2="24" y1="1" y2="1" stroke-dasharray={dashOf(index)} />
                 </svg>
-                {one.label}
+                {label}
               </li>
             ))}
           </ul>
         )}
       </figcaption>
-      <div ref={place} class="chart-place" aria-hidden="true" />
+      <div ref={place} class="chart-place" style={{ height: `${height}px` }} aria-hidden="true">
+        {width === 0 ? null : <Drawing {...props} width={width} height={height} />}
+      </div>
       <p class="chart-summary">{summary}</p>
     </figure>
   );
 }
 
-/** What colours are at a place of the page, in the words of a canvas, which knows no custom properties. */
-class Paint {
-  readonly #element: HTMLElement;
-  readonly #known = new Map<string, string>();
+/** The part that is drawn anew with each change of the data. */
+function Drawing({
+  series,
+  data,
+  width,
+  height,
+  time = false,
+  formatX = time ? timeOfDay : plainly,
+}: ChartProps & { readonly width: number; readonly height: number }): JSX.Element {
+  const { left, right, bottom, marksX, marksY, lines } = drawChart(data.value, {
+    ...{ width, height, time, formatX },
+  });
+  return (
+    <svg width={width} height={height}>
+      {marksY.map(({ at, text }) => (
+        <g key={text}>
+          <line class="chart-grid" x1={left} x2={right} y1={at} y2={at} />
+          <text class="chart-mark" x={left - 8} y={at + 4} text-anchor="end">
+            {text}
+          </text>
+        </g>
+      ))}
+      {marksX.map(({ at, text }) => (
+        <text key={text} class="chart-mark" x={at} y={height - 4} text-anchor="middle">
+          {text}
+        </text>
+      ))}
+      <line class="chart-axis" x1={left} x2={right} y1={bottom} y2={bottom} />
+      {lines.map((line, index) => {
+        const one = series[index];
+        return one === undefined ? null : (
+          <Line
+            key={one.label}
+            line={line}
+            color={`var(${one.color})`}
+            dash={dashOf(index)}
+            filled={series.length === 1}
+          />
+        );
+      })}
+    </svg>
+  );
+}
 
-  constructor(element: HTMLElement) {
-    this.#element = element;
-  }
+function Line({
+  line: { path, area, dots },
+  color,
+  dash,
+  filled,
+}: {
+  readonly line: ChartLine;
+  readonly color: string;
+  readonly dash: string | undefined;
+  readonly filled: boolean;
+}): JSX.Element {
+  return (
+    <g style={{ stroke: color, fill: color }}>
+      {filled ? <path class="chart-area" d={area} /> : null}
+      <path class="chart-line" d={path} stroke-dasharray={dash} />
+      {dots.map(({ x, y }) => (
+        <circle key={x} cx={x} cy={y} r={2.5} />
+      ))}
+    </g>
+  );
+}
 
-  of(color: string): string {
-    const known = this.#known.get(color);
-    if (known !== undefined) return known;
-    const style = this.#element.style;
-    style.color = color;
-    const painted = getComputedStyle(this.#element).color;
-    style.color = "";
-    this.#known.set(color, painted);
-    return painted;
-  }
+function timeOfDay(seconds: number): string {
+  return clockTime(new Date(seconds * 1_000));
+}
 
-  /** Calls `repaint` when the person changes the colours. */
-  onChange(repaint: () => void): () => void {
-    const end = new AbortController();
-    for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) {
-      matchMedia(query).addEventListener(
-        "change",
-        () => {
-          this.#known.clear();
-          repaint();
-        },
-        { signal: end.signal },
-      );
-    }
-    return () => {
-      end.abort();
-    };
-  }
+function plainly(x: number): string {
+  return x.toLocaleString("en");
 }

@@ -159,29 +159,29 @@ describe("the parts that views are made of", { skip: browserMissing() ?? false }
     const figure = page.getByRole("figure", { name: "Confirmation (ms)" });
     assert.match(await figure.innerText(), /The last took 3 ms\./);
     assert.deepEqual(await figure.getByRole("listitem").allInnerTexts(), ["commit", "all"]);
-    const picture = (): Promise<string> =>
-      opened.run("document.querySelector('canvas').toDataURL()");
-    let before = await picture();
-    const changes = async (): Promise<boolean> => {
-      const now = await picture();
-      const other = now !== before;
-      before = now;
-      return other;
+    const changed = async (expression: string, change: () => Promise<unknown>): Promise<void> => {
+      const before = await opened.run(expression);
+      await change();
+      await eventually(`${expression} is another`, async () => {
+        return (await opened.run(expression)) !== before;
+      });
     };
-    await opened.run("addPoints(50)");
-    await eventually("the new points are drawn", changes);
-    await page.emulateMedia({ colorScheme: "dark" });
-    await eventually("the dark colours are drawn", changes);
+    const line = "document.querySelector('.chart-line')";
+    await page.locator(".chart-line").first().waitFor({ state: "attached" });
+    await changed(`${line}.getAttribute("d")`, () => opened.run("addPoints(50)"));
+    await changed(`getComputedStyle(${line}).stroke`, () =>
+      page.emulateMedia({ colorScheme: "dark" }),
+    );
     await page.setViewportSize({ width: 360, height: 740 });
     await eventually("it is as narrow as the page", async () => {
       const width = await opened.run<number>(
-        "document.querySelector('canvas').getBoundingClientRect().width",
+        "document.querySelector('.chart-place > svg').getBoundingClientRect().width",
       );
       return width > 200 && width <= 360;
     });
     assert.ok(await opened.run<boolean>("document.documentElement.scrollWidth <= 360"));
     await opened.run("leave()");
-    assert.equal(await page.locator("canvas").count(), 0);
+    assert.equal(await page.locator(".chart").count(), 0);
     assert.ok(
       opened.complaints.every((line) => line.includes("deliberate")),
       "no policy is broken",
