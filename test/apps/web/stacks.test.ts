@@ -7,6 +7,7 @@ import { DemoTokens } from "../../../apps/web/demo-tokens.ts";
 import type { CallError } from "../../../apps/web/page/live/codes.ts";
 import { Connection } from "../../../apps/web/page/live/connection.ts";
 import { consoleText, demoTokenArgs } from "../../../components/lib/console-config.ts";
+import type { GatewayOptions } from "../../../components/lib/gateway-config.ts";
 import { decodeSettings } from "../../../config.ts";
 import { readStackFile } from "../../../local/engine/stack-file.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -22,10 +23,19 @@ function withSecrets(options: unknown): unknown {
   );
 }
 
-/** The page's connection, as the console makes it, to a gateway with the options of a stack. */
-async function openedIn(stack: string) {
+function withTokenOptions(options: GatewayOptions, more: Readonly<Record<string, string>>) {
+  const client = options["client"] as { token?: object } | undefined;
+  return { ...options, client: { ...client, token: { ...client?.token, ...more } } };
+}
+
+/**
+ * The page's connection, as the console makes it, to a gateway with the options of a stack.
+ *
+ * @param token what the gateway asks of tokens, beside what the stack says
+ */
+async function openedIn(stack: string, token: Readonly<Record<string, string>> = {}) {
   const settings = decodeSettings(readStackFile(root, stack).config, stack);
-  const options = settings.ws.gateway ?? {};
+  const options = withTokenOptions(settings.ws.gateway ?? {}, token);
   const told = decodeConsole(
     consoleText({
       ...{ services: [], rules: [], natsMachines: [], replicated: [] },
@@ -84,7 +94,7 @@ const refused = ({ code }: CallError): boolean => code === 103;
 
 describe("what the page may", () => {
   it("in dev: a visitor hears, publishes, sees who is there, and asks what runs", async () => {
-    await using page = await openedIn("dev");
+    await using page = await openedIn("dev", { audience: "my-project-dev", issuer: "the site" });
     const { connection, told } = page;
     assert.match(connection.user.value ?? "", /^visitor-[0-9a-f]{8}$/);
     for (const name of told.channels) {
