@@ -95,7 +95,7 @@ export function demoTokenArgs(gateway: GatewayOptions): DemoTokenArgs | undefine
   return {
     secret,
     env: {
-//G       ...named("DEMO_TOKEN_AUDIENCE", token["audience"]),
+      ...named("DEMO_TOKEN_AUDIENCE", token["audience"]),
       ...named("DEMO_TOKEN_ISSUER", token["issuer"]),
     },
   };
