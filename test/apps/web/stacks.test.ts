@@ -51,7 +51,10 @@ async function openedIn(stack: string, token: Readonly<Record<string, string>> =
       audience: demo.env["DEMO_TOKEN_AUDIENCE"],
       issuer: demo.env["DEMO_TOKEN_ISSUER"],
     });
-  const gateway = await startGateway({ jetStream: true, gateway: withSecrets(options) });
+  await using opened = new AsyncDisposableStack();
+  const gateway = opened.use(
+    await startGateway({ jetStream: true, gateway: withSecrets(options) }),
+  );
   gateway.publisher.subscribe("rpc.console.services", {
     callback: (_error, message) => message.respond(JSON.stringify({ from: "services" })),
   });
@@ -67,11 +70,15 @@ async function openedIn(stack: string, token: Readonly<Record<string, string>> =
       ...{ WebSocket, EventSource: undefined },
     },
   });
+  opened.defer(() => {
+    connection.end();
+  });
   connection.connect();
   await eventually(`the console of ${stack} is connected`, () => {
     if (connection.state.value === "connected") return true;
     throw new Error(connection.problem.value);
   });
+  const ends = opened.move();
   return {
     ...{ told, connection },
     /** What becomes of a subscription to the channel: it comes to be, or the page is told why not. */
@@ -83,10 +90,7 @@ async function openedIn(stack: string, token: Readonly<Record<string, string>> =
       });
       return { channel, refusal };
     },
-    async [Symbol.asyncDispose]() {
-      connection.end();
-      await gateway[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => ends.disposeAsync(),
   };
 }
 
