@@ -76,7 +76,7 @@ function Problem({ topic }: { readonly topic: Topic }): JSX.Element | null {
           over ? (
             <button
               type="button"
-              aria-label={`Subscribe to ${topic.name} again`}
+              aria-label={`Subscribe again to ${topic.name}`}
               onClick={() => {
                 topic.retry();
               }}
