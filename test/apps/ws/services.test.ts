@@ -80,8 +80,8 @@ describe("who is there, asked of all services at once", () => {
   it("lists them in order, with what they say of themselves", async () => {
     const there = await answering(
       answer("ws", { version: "v2", instance: "w" }),
-      answer("m", { version: "v1", instance: "b", index: "10" }),
-      answer("m", { version: "v1", instance: "a", index: "9", serving: "false" }),
+      answer("m", { version: "v1", instance: "a", index: "10" }),
+      answer("m", { version: "v1", instance: "b", index: "9", serving: "false" }),
       answer("add"),
     );
     const found = await services({ ...patient, maxAnswers: 4 }).list();
@@ -89,8 +89,8 @@ describe("who is there, asked of all services at once", () => {
     const startedAt = "2026-11-27T01:02:03.004Z";
     assert.deepEqual(JSON.parse(JSON.stringify(found)), [
       { service: "add", instance: "add-1", startedAt, serving: true },
-      { service: "m", version: "v1", instance: "a", index: 9, startedAt, serving: false },
-      { service: "m", version: "v1", instance: "b", index: 10, startedAt, serving: true },
+      { service: "m", version: "v1", instance: "b", index: 9, startedAt, serving: false },
+      { service: "m", version: "v1", instance: "a", index: 10, startedAt, serving: true },
       { service: "ws", version: "v2", instance: "w", startedAt, serving: true },
     ]);
   });
