@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 /**
  * A button for what cannot be taken back. It asks in its own place, so that the page goes on being
@@ -23,15 +23,12 @@ export function ConfirmButton({
   readonly disabled?: boolean;
 }): JSX.Element {
   const [asked, setAsked] = useState(false);
-  const id = useId();
   const button = useRef<HTMLButtonElement>(null);
-  const no = useRef<HTMLButtonElement>(null);
   /** Whether the button has to get back the focus that it gave to the question. */
   const returns = useRef(false);
-  useEffect(() => {
-    // On the harmless one: whoever presses Enter twice has changed nothing.
-    if (asked) no.current?.focus();
-    else if (returns.current) button.current?.focus();
+  // At once, so that no key that follows is lost.
+  useLayoutEffect(() => {
+    if (!asked && returns.current) button.current?.focus();
     returns.current = false;
   }, [asked]);
   const end = (): void => {
@@ -55,34 +52,60 @@ export function ConfirmButton({
     );
   }
   return (
+    <Question
+      question={question}
+      confirm={confirm}
+      onConfirm={() => {
+        end();
+        onConfirm();
+      }}
+      onCancel={end}
+      onLeave={() => {
+        setAsked(false);
+      }}
+    />
+  );
+}
+
+/** The question alone, for what is no button; it takes the focus. */
+export function Question({
+  question,
+  confirm,
+  onConfirm,
+  onCancel,
+  onLeave,
+}: {
+  readonly question: string;
+  readonly confirm: string;
+  readonly onConfirm: () => void;
+  readonly onCancel: () => void;
+  /** The focus has gone elsewhere: a no, too, which must not take it back. */
+  readonly onLeave: () => void;
+}): JSX.Element {
+  const id = useId();
+  const no = useRef<HTMLButtonElement>(null);
+  // On the harmless one: whoever presses Enter twice has changed nothing.
+  useLayoutEffect(() => no.current?.focus(), []);
+  return (
     <span
       class="confirm"
       role="group"
       aria-labelledby={id}
       onKeyDown={(event) => {
-        if (event.key === "Escape") end();
+        if (event.key === "Escape") onCancel();
       }}
       onFocusOut={({ currentTarget, relatedTarget }) => {
         // No relatedTarget: the window lost the focus, or the pointer is on what takes none.
-        if (relatedTarget instanceof Node && !currentTarget.contains(relatedTarget)) {
-          setAsked(false);
-        }
+        if (relatedTarget instanceof Node && !currentTarget.contains(relatedTarget)) onLeave();
       }}
     >
       <span id={id} class="confirm-question">
         {question}
       </span>
-      <button
-        type="button"
-        class="danger"
-        onClick={() => {
-          end();
-          onConfirm();
-        }}
-      >
+      <button type="button" class="danger" onClick={onConfirm}>
         {confirm}
       </button>
-      <button ref={no} type="button" onClick={end}>
+      <button ref={no} type="button" onClick={onCancel}>
         Cancel
       </button>
     </span>
