@@ -52,7 +52,8 @@ export function drawChart(data: ChartData, space: ChartSpace): ChartDrawing {
   const valuesY = multiples(0, span, stepY);
   const textsY = valuesY.map((value) => value.toLocaleString("en", { maximumFractionDigits: 6 }));
   const left = Math.max(0, ...textsY.map((text) => text.length)) * digit + 10;
-  const right = Math.max(left + 1, width - 6);
+  // Half of a short mark.
+  const right = Math.max(left + 1, width - 10);
   const placeY = (y: number): number => bottom - (y / span) * (bottom - top);
 
   const [first = 0] = xs;
