@@ -16,13 +16,13 @@ export function eventText(event: LiveEvent): string {
         ? "Disconnected by this page."
         : `Disconnected for good: ${event.reason} (${event.code}).`;
     case "subscribed":
-      return `Subscribed to ${event.channel}${event.offset === undefined ? "" : ` at position ${event.offset}`}.`;
+      return `Subscribed to ${shortened(event.channel)}${event.offset === undefined ? "" : ` at position ${event.offset}`}.`;
     case "recovered":
-      return `Subscribed to ${event.channel} again: ${missed(event.messages)}.`;
+      return `Subscribed to ${shortened(event.channel)} again: ${missed(event.messages)}.`;
     case "gap":
-      return `Subscribed to ${event.channel} again: something was missed that cannot be had any more.`;
+      return `Subscribed to ${shortened(event.channel)} again: something was missed that cannot be had any more.`;
     case "unsubscribed":
-      return `The gateway does not give ${event.channel}: ${event.reason} (${event.code}).`;
+      return `The gateway does not give ${shortened(event.channel)}: ${event.reason} (${event.code}).`;
     case "error":
       return event.text;
     default:
@@ -33,4 +33,12 @@ export function eventText(event: LiveEvent): string {
 function missed(messages: number): string {
   if (messages === 0) return "nothing was missed";
   return messages === 1 ? "1 message recovered" : `${messages} messages recovered`;
+}
+
+/** Names are as long as whoever gives them likes. */
+const shownCharacters = 64;
+
+/** A name in the room that there is for one. */
+export function shortened(name: string): string {
+  return name.length > shownCharacters ? `${name.slice(0, shownCharacters)}…` : name;
 }

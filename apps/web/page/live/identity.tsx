@@ -2,9 +2,9 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Choice } from "../ui/choice.tsx";
 import { Field } from "../ui/field.tsx";
-import { clockTime } from "../ui/format.ts";
 import { Panel } from "../ui/panel.tsx";
 import type { Connection } from "./connection.ts";
+import { shortened } from "./event-text.ts";
 import { type Identity, readToken } from "./tokens.ts";
 
 /** Who the page is to the gateway, and how to be somebody else. */
@@ -80,10 +80,10 @@ function TokenForm({ connection }: { readonly connection: Connection }): JSX.Ele
       {facts === undefined ? null : (
         <p>
           {connection.state.value === "connected" ? "In use" : "Given"}: a token of{" "}
-          {facts.user === "" ? "nobody in particular" : <b>{facts.user}</b>}
+          {facts.user === "" ? "nobody in particular" : <b>{shortened(facts.user)}</b>}
           {facts.expiresAt === undefined
             ? ", without an end."
-            : `, until ${clockTime(new Date(facts.expiresAt))}. Nobody renews it.`}
+            : `, until ${new Date(facts.expiresAt).toLocaleString()}. Nobody renews it.`}
         </p>
       )}
       <Field

@@ -5,6 +5,7 @@ import { messageOf } from "../ui/format.ts";
 import { Notice } from "../ui/notice.tsx";
 import { Panel } from "../ui/panel.tsx";
 import type { Connection } from "./connection.ts";
+import { shortened } from "./event-text.ts";
 import { interruptAndPublish } from "./interruption.ts";
 
 const nowhere = "";
@@ -76,7 +77,7 @@ export function InterruptionPanel({
             >
               {channels.map((name) => (
                 <option key={name} value={name}>
-                  {texts.length} messages on {name}
+                  {texts.length} messages on {shortened(name)}
                 </option>
               ))}
               <option value={nowhere}>nothing</option>

@@ -33,21 +33,25 @@ export function readToken(token: string, now: number): TokenFacts {
     );
   }
   const { sub, exp, nbf } = claims;
-  const expiresAt = typeof exp === "number" ? exp * 1_000 : undefined;
+  const expiresAt = typeof exp === "number" ? instant(exp) : undefined;
   const facts = { user: typeof sub === "string" ? sub : "", expiresAt };
   const problem = ((): string | undefined => {
     if (header["alg"] === "none") return "This token is not signed.";
     if (expiresAt !== undefined && expiresAt <= now) {
       return `This token ended at ${new Date(expiresAt).toISOString()}.`;
     }
-    if (typeof nbf === "number" && nbf * 1_000 > now) {
-      return `This token begins at ${new Date(nbf * 1_000).toISOString()}.`;
-    }
+    const begins = typeof nbf === "number" ? instant(nbf) : 0;
+    if (begins > now) return `This token begins at ${new Date(begins).toISOString()}.`;
     return "channel" in claims
       ? "This token is for one subscription, not for a connection."
       : undefined;
   })();
   return { ...facts, problem };
+}
+
+/** Milliseconds of seconds since 1970; a Date has no more to either side than this. */
+function instant(seconds: number): number {
+  return Math.min(Math.max(seconds * 1_000, -8.64e15), 8.64e15);
 }
 
 function decodePart(part: string): Readonly<Record<string, unknown>> | undefined {

@@ -7,6 +7,7 @@ import { Status } from "../ui/status.tsx";
 import { transportName } from "./client.ts";
 import { connectionStates } from "./connection-status.tsx";
 import type { Connection, TransportChoice } from "./connection.ts";
+import { shortened } from "./event-text.ts";
 import { Events } from "./events.tsx";
 import { IdentityPanel } from "./identity.tsx";
 import { InterruptionPanel } from "./interruption.tsx";
@@ -76,7 +77,7 @@ function ConnectionPanel({ connection }: { readonly connection: Connection }): J
                 user.value === "" ? (
                   <span class="quiet">anonymous</span>
                 ) : (
-                  user.value
+                  shortened(user.value ?? "")
                 )
               ) : (
                 "–"

@@ -34,12 +34,14 @@ describe("the events of Live", () => {
     log.add({ kind: "recovered", channel: "add", messages: 0 });
     log.add({ kind: "recovered", channel: "add", messages: 1 });
     log.add({ kind: "subscribed", channel: "add", offset: undefined });
+    log.add({ kind: "gap", channel: "x".repeat(200) });
     log.add({ kind: "disconnected", code: 0, reason: "disconnect called" });
     log.add({ kind: "disconnected", code: 3503, reason: "force disconnect" });
     assert.deepEqual(log.events.value.map(eventText), [
       "Subscribed to add again: nothing was missed.",
       "Subscribed to add again: 1 message recovered.",
       "Subscribed to add.",
+      `Subscribed to ${"x".repeat(64)}… again: something was missed that cannot be had any more.`,
       "Disconnected by this page.",
       "Disconnected for good: force disconnect (3503).",
     ]);
@@ -70,6 +72,7 @@ describe("a token", () => {
     const given = await token({ sub: "ådä", exp: seconds + 60 });
     const facts = { user: "ådä", expiresAt: now + 60_000, problem: undefined };
     assert.deepEqual(readToken(given, now), facts);
+    assert.equal(readToken(await token({ exp: 1e300 }), now).expiresAt, 8.64e15);
     assert.deepEqual(readToken(await token({}), now), {
       ...{ user: "", expiresAt: undefined, problem: undefined },
     });
@@ -88,6 +91,8 @@ describe("a token", () => {
       [`${part({ alg: "none" })}.${claims}.`, /not signed/],
       ["x".repeat(65_537), /longer than a token may be/],
       [await token({ exp: seconds }), /ended at 2026-01-01T00:00:00.000Z/],
+      [await token({ exp: -1e300 }), /ended at -271821-04-20/],
+      [await token({ nbf: 1e300 }), /begins at \+275760-09-13/],
       [await token({ nbf: seconds + 1 }), /begins at 2026-01-01T00:00:01.000Z/],
       [await token({ channel: "news" }), /for one subscription/],
     ] as const) {
