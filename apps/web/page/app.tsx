@@ -61,7 +61,9 @@ const views: readonly View[] = [
     name: "System",
     title: "System",
     lead: "What the program declares, and what of it runs.",
-    show: ({ system, settings }) => <SystemView system={system} local={settings.local} />,
+    show: ({ system, connection, settings }) => (
+      <SystemView system={system} connection={connection} local={settings.local} />
+    ),
   },
 ];
 

@@ -1,5 +1,5 @@
 import { complete } from "./merge.ts";
-import type { InstancePart, Picture, ServicePart, VersionPart } from "./picture.ts";
+import type { InstancePart, Picture, VersionPart } from "./picture.ts";
 import { answerOf, isFields, type SystemSource } from "./source.ts";
 
 export interface CloudSourceOptions {
@@ -34,41 +34,43 @@ export function cloudSource(options: CloudSourceOptions): SystemSource {
   return {
     look: async (signal) => {
       const limited = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
-      const asked = servicesMethod === null ? undefined : await call(servicesMethod, {});
-      let processes = asked === undefined ? [] : processesOf(asked, "services", "instance");
+      const missing: string[] = [];
+      const lacks = (error: unknown): undefined => {
+        missing.push(error instanceof Error ? error.message : String(error));
+      };
+      const asked =
+        servicesMethod === null ? undefined : await call(servicesMethod, {}).catch(lacks);
+      let processes = processesOf(asked, "services", "instance");
       const natsAnswers = processes.length > 0;
       if (hasM && !processes.some(({ service }) => service === "m")) {
         // Whoever has no such method, or an m of before it, still has this.
         const replicas = await answerOf("M", () => get("/m/replicas", { signal: limited })).catch(
-          () => ({}),
+          lacks,
         );
         processes = [...processes, ...processesOf(replicas, "replicas", "replica")];
       }
-      const services = new Map<string, ServicePart>(
-        declared.services.map((service) => [service.service, { ...service, versions: [] }]),
-      );
-      for (const [name, part] of services) {
-        const own = processes.filter(({ service }) => service === name);
-        const versions = versionsOf(own);
-        // It has answered for this page.
-        const first: VersionPart[] =
-          name === "default" && version !== "" ? [{ version, share: null, instances: [] }] : [];
-        services.set(name, { ...part, versions: [...first, ...versions] });
-      }
       const [nats, ...others] = declared.nats;
-      return complete(
+      const picture = complete(
         {
-          services: [...services.values()],
-          rules: declared.rules,
+          ...declared,
+          services: declared.services.map((service) => {
+            const own = processes.filter((process) => process.service === service.service);
+            // The default service has answered for this page.
+            const first: VersionPart[] =
+              service.service === "default" && version !== ""
+                ? [{ version, share: null, instances: [] }]
+                : [];
+            return { ...service, versions: [...first, ...versionsOf(own)] };
+          }),
           // Of several nobody here knows which ones live.
           nats:
             natsAnswers && nats !== undefined && others.length === 0
               ? [{ ...nats, state: "live" }]
               : declared.nats,
-          topics: declared.topics,
         },
         declared,
       );
+      return { picture, ...(missing.length === 0 ? {} : { missing: missing.join(" ") }) };
     },
   };
 }
@@ -82,7 +84,8 @@ function versionsOf(processes: readonly Process[]): VersionPart[] {
     const instances = versions.get(version) ?? [];
     versions.set(version, instances);
     instances.push({
-      id: index === null ? instance.slice(0, 8) : `${service}.${index}`,
+      // Those of App Engine begin alike.
+      id: index === null ? instance.slice(-8) : `${service}.${index}`,
       index,
       state: serving ? "live" : "starting",
       ...(startedAt === undefined ? {} : { startedAt }),

@@ -1,5 +1,6 @@
 import type {
   InstancePart,
+  KillTarget,
   NatsPart,
   Picture,
   ServicePart,
@@ -35,6 +36,8 @@ export interface Box {
   readonly inside?: string;
   /** How often its process was started. */
   readonly starts?: number;
+  /** That its process can be ended. */
+  readonly kill?: { readonly target: KillTarget; readonly name: string };
 }
 
 export interface Line {
@@ -56,9 +59,9 @@ export interface Layout {
 
 /** From left to right: who asks, where it goes, who answers, and what they share. */
 const columns = {
-  client: { x: 0, width: 116 },
-  rules: { x: 164, width: 212 },
-  services: { x: 452, width: 408 },
+  client: { x: 0, width: 134 },
+  rules: { x: 176, width: 212 },
+  services: { x: 456, width: 408 },
   shared: { x: 940, width: 240 },
 } as const;
 
@@ -67,28 +70,27 @@ const row = 26;
 const gap = 6;
 const pad = 12;
 const apart = 16;
-const chip = { width: 124, height: 26, perRow: 3 } as const;
+const chip = { height: 26, perRow: 3 } as const;
 const most = { rules: 12, versions: 4, instances: 12, machines: 7, subscriptions: 8 } as const;
 /** Wide letters, so that what fits by this fits in any face. */
 const letter = 7.9;
+const smallLetter = 6.8;
+
+/** How the connection of this page is: it is a client, too. */
+export type PageState = "connected" | "connecting" | "disconnected";
 
 /** Where everything of a picture stands: without overlap, and whole however much there is. */
-export function layoutOf(picture: Picture): Layout {
+export function layoutOf(picture: Picture, page?: PageState): Layout {
   const shared = [
     ...(picture.nats.length > 0 ? [natsBoxes(picture.nats)] : []),
     ...picture.topics.map(topicBoxes),
   ];
-  const rank = ({ service }: ServicePart): number => {
-    const rule = picture.rules.findIndex((one) => one.service === service);
-    return rule === -1 ? picture.rules.length : rule;
-  };
-  // In the order of the rules, so that the lines between them do not cross.
-  const services = [...picture.services].sort((a, b) => rank(a) - rank(b)).map(serviceBoxes);
+  const services = inOrder(picture).map(serviceBoxes);
   const rules = ruleBoxes(picture);
   const heights = [stackHeight(services), stackHeight(shared), stackHeight([rules]), head * 2];
   const height = Math.max(...heights);
   const boxes = [
-    ...stack([clientBoxes()], columns.client.x, height),
+    ...stack([clientBoxes(page)], columns.client.x, height),
     ...stack([rules], columns.rules.x, height),
     ...stack(services, columns.services.x, height),
     ...stack(shared, columns.shared.x, height),
@@ -99,6 +101,15 @@ export function layoutOf(picture: Picture): Layout {
     boxes,
     lines: linesOf(picture, boxes),
   };
+}
+
+/** The services in the order of the rules, so that the lines between them do not cross. */
+export function inOrder({ services, rules }: Picture): readonly ServicePart[] {
+  const rank = ({ service }: ServicePart): number => {
+    const rule = rules.findIndex((one) => one.service === service);
+    return rule === -1 ? rules.length : rule;
+  };
+  return [...services].sort((a, b) => rank(a) - rank(b));
 }
 
 /** Boxes from a corner of their own at 0, 0. */
@@ -121,17 +132,20 @@ function stack(parts: readonly Part[], x: number, height: number): Box[] {
   });
 }
 
-function clientBoxes(): Part {
-  return {
-    height: head * 2,
-    boxes: [
-      {
-        ...{ id: "client", kind: "client", x: 0, y: 0 },
-        ...{ width: columns.client.width, height: head * 2 },
-        ...{ text: "Clients", title: "Browsers, phones, services; this page is one" },
-      },
-    ],
-  };
+function clientBoxes(page: PageState | undefined): Part {
+  const { width } = columns.client;
+  const heading = { kind: "client", text: "Clients", title: "Browsers, phones, services" } as const;
+  if (page === undefined) {
+    return group("client", width, heading, [note("client/all", "browsers, apps")]);
+  }
+  const text = page === "connected" ? "this page" : page;
+  return group("client", width, heading, [
+    {
+      ...{ id: "client/page", kind: "instance", tone: toneOf(page) },
+      ...{ text: cut(text, width - 2 * pad), title: `this page: ${page}` },
+    },
+    note("client/all", "and others"),
+  ]);
 }
 
 /** A box with a heading and rows in it. */
@@ -221,35 +235,58 @@ function serviceBoxes(service: ServicePart): Part {
   };
 }
 
+/** As wide as they may be: a few have more room for what is to say of them. */
 function instanceBoxes(key: string, inside: string, { instances }: VersionPart, y: number): Box[] {
+  const perRow = instances.length < chip.perRow ? chip.perRow - 1 : chip.perRow;
+  const inner = columns.services.width - 2 * pad;
+  const width = Math.floor((inner - (perRow - 1) * gap) / perRow);
   return atMost(instances, most.instances, "").map((instance, index): Box => {
     const place = {
-      x: pad + (index % chip.perRow) * (chip.width + gap),
-      y: y + Math.floor(index / chip.perRow) * (chip.height + gap),
-      width: chip.width,
-      height: chip.height,
-      inside,
+      x: pad + (index % perRow) * (width + gap),
+      y: y + Math.floor(index / perRow) * (chip.height + gap),
+      ...{ width, height: chip.height, inside },
     };
     if (typeof instance === "string") return { ...note(`${key}/more`, instance), ...place };
+    const { id, state } = instance;
+    const detail = shortWords[state];
     return {
       ...{ id: `${key}/${index}`, kind: "instance", ...place },
-      ...{ text: cut(instance.id, chip.width - 30), title: `${instance.id}: ${instance.state}` },
-      tone: toneOf(instance.state),
-      ...(instance.starts === undefined ? {} : { starts: instance.starts }),
+      text: cut(id, width - 32 - detail.length * smallLetter),
+      ...(detail === "" ? {} : { detail }),
+      ...processOf(instance, id),
     };
   });
+}
+
+/** What is true of nearly all of them need not be said of each. */
+const shortWords = {
+  live: "",
+  starting: "starts",
+  restarting: "restarts",
+  stopping: "stops",
+} as const satisfies Record<InstancePart["state"], string>;
+
+function processOf(
+  { state, starts, kill }: InstancePart | NatsPart,
+  name: string,
+): Pick<Box, "title" | "tone" | "starts" | "kill"> {
+  const times = starts === undefined || starts < 2 ? "" : `, started ${starts} times`;
+  return {
+    title: `${name}: ${state}${times}`,
+    tone: toneOf(state),
+    ...(starts === undefined ? {} : { starts }),
+    ...(kill === undefined ? {} : { kill: { target: kill, name } }),
+  };
 }
 
 function natsBoxes(machines: readonly NatsPart[]): Part {
   const { width } = columns.shared;
   const rows = atMost(machines, most.machines, "machine").map((machine): Row => {
     if (typeof machine === "string") return note("nats/more", machine);
-    const { name, state, starts } = machine;
+    const { name, state } = machine;
     return {
-      ...{ id: `nats/${name}`, kind: "instance", title: `${name}: ${state}`, tone: toneOf(state) },
+      ...{ id: `nats/${name}`, kind: "instance", detail: state, ...processOf(machine, name) },
       text: cut(name, width - 2 * pad - 120),
-      detail: state,
-      ...(starts === undefined ? {} : { starts }),
     };
   });
   return group("nats", width, { text: "NATS", title: "NATS" }, rows);
@@ -329,13 +366,16 @@ export function cut(text: string, room: number): string {
   return text.length <= count ? text : `${text.slice(0, count - 1)}…`;
 }
 
-export function toneOf(state: InstancePart["state"] | NatsPart["state"]): Tone {
+export function toneOf(state: InstancePart["state"] | NatsPart["state"] | PageState): Tone {
   switch (state) {
     case "live":
+    case "connected":
       return "good";
     case "starting":
     case "restarting":
+    case "connecting":
       return "busy";
+    case "disconnected":
     case "stopping":
     case "declared":
       return "quiet";

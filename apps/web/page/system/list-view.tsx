@@ -1,52 +1,64 @@
 import type { JSX } from "preact";
 import { ConfirmButton } from "../ui/confirm.tsx";
-import { clockTime } from "../ui/format.ts";
+import { clockTime, duration } from "../ui/format.ts";
 import { Panel } from "../ui/panel.tsx";
 import { Status } from "../ui/status.tsx";
-import { idleText, percent, receiverOf, toneOf } from "./layout.ts";
-import type {
-  InstancePart,
-  KillTarget,
-  NatsPart,
-  Picture,
-  ServicePart,
-  TopicPart,
+import { idleText, inOrder, percent, receiverOf, toneOf } from "./layout.ts";
+import {
+  type InstancePart,
+  isSame,
+  type KillTarget,
+  type NatsPart,
+  type Picture,
+  type ServicePart,
+  type TopicPart,
 } from "./picture.ts";
+import type { Kill } from "./system.ts";
 
 /** Kills what it is given; undefined where nobody can. */
 export type KillIt = ((target: KillTarget, name: string) => void) | undefined;
 
 /** Everything of the picture as lists, with what one can do about it. */
 export function ListView({
-  picture: { services, rules, nats, topics },
+  picture,
   kill,
+  kills,
 }: {
   readonly picture: Picture;
   readonly kill: KillIt;
+  /** What became of those who were killed, the newest first. */
+  readonly kills: readonly Kill[];
 }): JSX.Element {
+  const { services, rules, nats, topics } = picture;
   const ruled = new Set(services.map(({ service }) => service));
   return (
-    <div class="grid system-list">
-      {services.map((service) => (
+    <div class="system-list">
+      {inOrder(picture).map((service) => (
         <Service
           key={service.service}
           service={service}
           paths={rules.filter((rule) => rule.service === service.service).map(({ path }) => path)}
-          kill={kill}
+          {...{ kill, kills }}
         />
       ))}
       {nats.length === 0 ? null : (
         <Panel title="NATS">
           <ul>
             {nats.map((machine) => (
-              <Process key={machine.name} part={machine} name={machine.name} kill={kill} />
+              <Process key={machine.name} part={machine} name={machine.name} {...{ kill, kills }} />
             ))}
           </ul>
         </Panel>
       )}
-      {topics.map((topic) => (
-        <Topic key={topic.name} topic={topic} />
-      ))}
+      {topics.length === 0 ? null : (
+        <Panel title="Topics">
+          <div class="stack">
+            {topics.map((topic) => (
+              <Topic key={topic.name} topic={topic} />
+            ))}
+          </div>
+        </Panel>
+      )}
       {rules.some(({ service }) => !ruled.has(service)) ? (
         <Panel title="Rules without a service">
           <ul>
@@ -68,10 +80,12 @@ function Service({
   service: { service, kind, scaling, versions, idleVersions },
   paths,
   kill,
+  kills,
 }: {
   readonly service: ServicePart;
   readonly paths: readonly string[];
   readonly kill: KillIt;
+  readonly kills: readonly Kill[];
 }): JSX.Element {
   return (
     <Panel title={service} actions={<span class="tag">{kind}</span>}>
@@ -105,13 +119,9 @@ function Service({
               <p class="quiet small">Its instances are not known here.</p>
             ) : (
               <ul>
-                {instances.map((instance) => (
-                  <Process
-                    key={`${instance.id} ${instance.index ?? ""}`}
-                    part={instance}
-                    name={instance.id}
-                    kill={kill}
-                  />
+                {instances.map((instance, index) => (
+                  // By its place: an old process and a new one may have the same name for a while.
+                  <Process key={index} part={instance} name={instance.id} {...{ kill, kills }} />
                 ))}
               </ul>
             )}
@@ -135,21 +145,19 @@ function Process({
   part,
   name,
   kill,
+  kills,
 }: {
   readonly part: InstancePart | NatsPart;
   readonly name: string;
   readonly kill: KillIt;
+  readonly kills: readonly Kill[];
 }): JSX.Element {
-  const { state, starts, kill: target } = part;
-  const startedAt = "startedAt" in part ? part.startedAt : undefined;
+  const { state, kill: target } = part;
   return (
     <li class="system-process">
       <span class="system-process-name">{name}</span>
       <Status tone={toneOf(state)}>{words[state]}</Status>
-      <span class="system-process-facts quiet small">
-        {startedAt === undefined ? "" : `since ${clockTime(new Date(startedAt))}`}
-        {starts === undefined || starts < 2 ? "" : `, started ${starts} times`}
-      </span>
+      <span class="system-process-facts quiet small">{factsOf(part, kills)}</span>
       {kill === undefined || target === undefined ? null : (
         <ConfirmButton
           label="Kill"
@@ -165,21 +173,34 @@ function Process({
   );
 }
 
+/** The shortest that is worth to be known of a process. */
+function factsOf(
+  { state, startedAt, starts = 1, kill }: InstancePart | NatsPart,
+  kills: readonly Kill[],
+): string {
+  if (state !== "live") return "";
+  const last = kills.find(({ target }) => kill !== undefined && isSame(target, kill));
+  if (last?.outcome.kind === "back") return `back after ${duration(last.outcome.afterMs)}`;
+  const times = starts < 2 ? "" : `, start ${starts}`;
+  return startedAt === undefined ? "" : `since ${clockTime(new Date(startedAt))}${times}`;
+}
+
 function Topic({ topic: { name, subscriptions } }: { readonly topic: TopicPart }): JSX.Element {
   return (
-    <Panel title={name} actions={<span class="tag">topic</span>}>
+    <div>
+      <h4 class="system-topic">{name}</h4>
       {subscriptions.length === 0 ? (
-        <p class="quiet">Nobody is pushed what comes here.</p>
+        <p class="quiet small">No subscription pushes what comes here to anybody.</p>
       ) : (
         <ul>
           {subscriptions.map((subscription) => (
-            <li key={subscription.name} class="system-subscription">
+            <li key={subscription.name} class="system-subscription small">
               <code>{subscription.name}</code>
               <span class="quiet"> pushes to {receiverOf(subscription)}</span>
             </li>
           ))}
         </ul>
       )}
-    </Panel>
+    </div>
   );
 }

@@ -19,7 +19,7 @@ export function localSource({
       // It is of the same release as this page: what it says has the form that is agreed on.
       const seen = await answerOf(who, () => get("/_local/system", { signal: limited }));
       if (!("services" in seen)) throw new Error(`${who} says nothing of services.`);
-      return complete(seen as unknown as Picture, declared);
+      return { picture: complete(seen as unknown as Picture, declared) };
     },
     kill: async (target) => {
       const { killed } = await answerOf(who, () =>
@@ -30,7 +30,9 @@ export function localSource({
           signal: AbortSignal.timeout(patienceMs),
         }),
       );
-      return isFields(killed) && typeof killed["pid"] === "number" ? killed["pid"] : 0;
+      const pid = isFields(killed) ? killed["pid"] : undefined;
+      if (typeof pid !== "number") throw new Error(`${who} does not say what it has killed.`);
+      return pid;
     },
   };
 }

@@ -3,6 +3,12 @@ export type KillTarget =
   | { readonly service: string; readonly version: string; readonly index: number }
   | { readonly nats: string };
 
+/** Whether two name the same process. */
+export function isSame(a: KillTarget, b: KillTarget): boolean {
+  if ("nats" in a || "nats" in b) return "nats" in a && "nats" in b && a.nats === b.nats;
+  return a.service === b.service && a.version === b.version && a.index === b.index;
+}
+
 export interface InstancePart {
   readonly id: string;
   /** Of manual scaling, where it is known. */
@@ -10,6 +16,8 @@ export interface InstancePart {
   readonly state: "starting" | "live" | "restarting" | "stopping";
   readonly starts?: number;
   readonly startedAt?: string;
+  /** Of its process, while that one lives. */
+  readonly pid?: number;
   readonly kill?: KillTarget;
 }
 
@@ -35,6 +43,8 @@ export interface NatsPart {
   readonly name: string;
   readonly state: "declared" | "starting" | "live" | "restarting";
   readonly starts?: number;
+  readonly startedAt?: string;
+  readonly pid?: number;
   readonly kill?: KillTarget;
 }
 

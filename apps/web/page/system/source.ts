@@ -1,9 +1,16 @@
 import type { KillTarget, Picture } from "./picture.ts";
 
+/** What was seen at one time. */
+export interface Look {
+  readonly picture: Picture;
+  /** Why the picture lacks something, in words for people. */
+  readonly missing?: string;
+}
+
 /** Where the picture comes from. */
 export interface SystemSource {
   /** @throws Error in words for people */
-  readonly look: (signal: AbortSignal) => Promise<Picture>;
+  readonly look: (signal: AbortSignal) => Promise<Look>;
   /**
    * Ends a process; undefined where nobody can.
    *

@@ -1,7 +1,7 @@
 import { batch, computed, effect, type ReadonlySignal, signal, untracked } from "@preact/signals";
 import { pause } from "../memory/pause.ts";
 import { messageOf } from "../ui/format.ts";
-import type { KillTarget, Picture } from "./picture.ts";
+import { isSame, type KillTarget, type Picture } from "./picture.ts";
 import type { SystemSource } from "./source.ts";
 
 export interface SystemOptions {
@@ -31,6 +31,7 @@ export interface Kill {
   readonly number: number;
   /** Of the instance, e.g. `ws.0`. */
   readonly name: string;
+  readonly target: KillTarget;
   readonly at: Date;
   readonly outcome:
     | { readonly kind: "asked" }
@@ -46,8 +47,6 @@ interface Awaited {
   readonly target: KillTarget;
   readonly pid: number;
   readonly killedAt: number;
-  /** How often it had been started before. */
-  readonly starts: number;
 }
 
 /** The system as this page sees it. */
@@ -89,6 +88,7 @@ export class System {
     return this.#state;
   }
 
+  /** Why a look has failed, or does not show everything. */
   get problem(): ReadonlySignal<string | undefined> {
     return this.#problem;
   }
@@ -131,12 +131,11 @@ export class System {
     const { source, now } = this.#options;
     if (source.kill === undefined) return;
     const number = ++this.#killed;
-    const kill: Kill = { number, name, at: new Date(), outcome: { kind: "asked" } };
+    const kill: Kill = { number, name, target, at: new Date(), outcome: { kind: "asked" } };
     this.#kills.value = [kill, ...this.#kills.peek()].slice(0, this.#limits.kills);
-    const starts = startsOf(this.#picture.peek(), target)?.starts ?? 0;
     try {
       const pid = await source.kill(target);
-      const awaited: Awaited = { number, target, pid, killedAt: now(), starts };
+      const awaited: Awaited = { number, target, pid, killedAt: now() };
       batch(() => {
         this.#tell(number, { kind: "killed", pid });
         this.#awaited.value = [...this.#awaited.peek(), awaited];
@@ -171,13 +170,13 @@ export class System {
 
   async #look(signal: AbortSignal): Promise<void> {
     try {
-      const picture = await this.#options.source.look(signal);
+      const { picture, missing } = await this.#options.source.look(signal);
       if (signal.aborted) return;
       batch(() => {
         this.#picture.value = picture;
         this.#seenAt.value = new Date();
         this.#state.value = "ready";
-        this.#problem.value = undefined;
+        this.#problem.value = missing;
       });
     } catch (error) {
       if (signal.aborted) return;
@@ -194,10 +193,10 @@ export class System {
     const now = this.#options.now();
     const picture = this.#state.peek() === "ready" ? this.#picture.peek() : undefined;
     const still = this.#awaited.peek().filter((awaited) => {
-      const { number, target, pid, killedAt, starts } = awaited;
+      const { number, target, pid, killedAt } = awaited;
       const afterMs = now - killedAt;
-      const found = startsOf(picture, target);
-      if (found?.state === "live" && found.starts > starts) {
+      // A look may have begun before the kill: it shows the one who was killed.
+      if ((livingOf(picture, target) ?? pid) !== pid) {
         this.#tell(number, { kind: "back", pid, afterMs });
         return false;
       }
@@ -215,18 +214,14 @@ export class System {
   }
 }
 
-/** How a process is, and how often it was started. */
-function startsOf(
-  picture: Picture | undefined,
-  target: KillTarget,
-): { readonly state: string; readonly starts: number } | undefined {
-  if (picture === undefined) return undefined;
-  const found =
-    "nats" in target
-      ? picture.nats.find(({ name }) => name === target.nats)
-      : picture.services
-          .find(({ service }) => service === target.service)
-          ?.versions.find(({ version }) => version === target.version)
-          ?.instances.find(({ index }) => index === target.index);
-  return found === undefined ? undefined : { state: found.state, starts: found.starts ?? 0 };
+/** The number of a process that lives. */
+function livingOf(picture: Picture | undefined, target: KillTarget): number | undefined {
+  const parts = [
+    ...(picture?.nats ?? []),
+    ...(picture?.services ?? []).flatMap(({ versions }) =>
+      versions.flatMap(({ instances }) => instances),
+    ),
+  ];
+  const found = parts.find(({ kill }) => kill !== undefined && isSame(kill, target));
+  return found?.state === "live" ? found.pid : undefined;
 }

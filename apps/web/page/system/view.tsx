@@ -1,21 +1,24 @@
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
+import type { Connection } from "../live/connection.ts";
 import { clockTime, duration } from "../ui/format.ts";
 import { Notice } from "../ui/notice.tsx";
 import { Panel } from "../ui/panel.tsx";
 import { Status } from "../ui/status.tsx";
 import { ListView } from "./list-view.tsx";
 import { PictureView } from "./picture-view.tsx";
+import type { KillTarget } from "./picture.ts";
 import type { Kill, System } from "./system.ts";
 
 export interface SystemViewProps {
   readonly system: System;
+  readonly connection: Connection;
   /** Whether the picture comes from the local cloud. */
   readonly local: boolean;
 }
 
 /** The view "System": what is declared, and what of it lives. */
-export function SystemView({ system, local }: SystemViewProps): JSX.Element {
+export function SystemView({ system, connection, local }: SystemViewProps): JSX.Element {
   useEffect(() => system.watch(), [system]);
   const picture = system.picture.value;
   const problem = system.problem.value;
@@ -34,33 +37,34 @@ export function SystemView({ system, local }: SystemViewProps): JSX.Element {
       </Notice>
     );
   }
+  const kill = system.canKill
+    ? (target: KillTarget, name: string): void => {
+        void system.kill(target, name);
+      }
+    : undefined;
+  const kills = system.kills.value;
   return (
     <>
       {problem === undefined ? null : (
         <Trouble
           system={system}
-          title="This is as it was; just now nothing can be seen."
+          title={
+            system.state.value === "failed"
+              ? "This is as it was; just now nothing can be seen."
+              : "Only a part of it can be seen just now."
+          }
           problem={problem}
         />
       )}
-      {local ? <Kills kills={system.kills.value} /> : null}
-      <Panel
-        title="Picture"
-        class="system-picture"
-        actions={<Seen system={system} local={local} />}
-      >
-        <PictureView picture={picture} />
+      <Panel title="Picture" class="system-picture" actions={<Hint canKill={system.canKill} />}>
+        <PictureView picture={picture} page={connection.state.value} kill={kill} />
       </Panel>
-      <ListView
-        picture={picture}
-        kill={
-          system.canKill
-            ? (target, name) => {
-                void system.kill(target, name);
-              }
-            : undefined
-        }
-      />
+      {local ? <Kills kills={kills} /> : null}
+      <ListView picture={picture} kill={kill} kills={kills} />
+      <p class="quiet small">
+        Seen {local ? "from the local cloud" : "from the services themselves"}
+        {system.seenAt.value === undefined ? "" : ` at ${clockTime(system.seenAt.value)}`}.
+      </p>
     </>
   );
 }
@@ -96,14 +100,9 @@ function Trouble({
   );
 }
 
-function Seen({ system, local }: SystemViewProps): JSX.Element {
-  const at = system.seenAt.value;
-  return (
-    <span class="quiet small">
-      {local ? "from the local cloud" : "from the services themselves"}
-      {at === undefined ? "" : `, ${clockTime(at)}`}
-    </span>
-  );
+function Hint({ canKill }: { readonly canKill: boolean }): JSX.Element | null {
+  if (!canKill) return null;
+  return <span class="quiet small">Press a process to kill it, and see it come back.</span>;
 }
 
 /** What became of those who were killed. */

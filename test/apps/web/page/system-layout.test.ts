@@ -222,7 +222,7 @@ describe("the layout of the system's picture", () => {
     assert.ok(width > 0 && height > 0);
     assert.deepEqual(
       boxes.map(({ id }) => id),
-      ["client", "rules"],
+      ["client", "client/all", "rules"],
     );
   });
 });
