@@ -6,6 +6,7 @@ import { liveScenes } from "./live-scenes.ts";
 import { looks } from "./looks.ts";
 import { memoryScenes } from "./memory-scenes.ts";
 import { Stage } from "./stage.ts";
+import { systemScenes } from "./system-scenes.ts";
 import { topicsScenes } from "./topics-scenes.ts";
 import { tryScenes } from "./try-scenes.ts";
 
@@ -27,5 +28,6 @@ describe("the console in Chromium", { skip: browserMissing() ?? false }, () => {
   topicsScenes(set);
   tryScenes(set);
   memoryScenes(set);
+  systemScenes(set);
   looks(set);
 });

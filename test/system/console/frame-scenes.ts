@@ -2,6 +2,10 @@ import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { scene, type Stage, type ViewName, views } from "./stage.ts";
 
+/** Runs in the page. */
+const isFocused = (element: unknown): boolean =>
+  element === Reflect.get(Reflect.get(globalThis, "document") as object, "activeElement");
+
 /** Header, navigation and focus: what every view stands in. */
 export function frameScenes(stage: () => Stage): void {
   describe("its frame", () => {
@@ -20,19 +24,19 @@ export function frameScenes(stage: () => Stage): void {
       async (visit) => {
         await visit.connected();
         const keyboard = visit.page.keyboard;
-        const focused = (): Promise<string> =>
-          visit.opened.run<string>("document.activeElement.textContent.trim()");
         await keyboard.press("Tab");
-        assert.equal(await focused(), "Skip to the content");
+        await visit.focused("Skip to the content");
         await keyboard.press("Enter");
-        assert.equal(await focused(), views.System);
+        await visit.focused(views.System);
         for (const [name, title] of Object.entries(views)) {
-          // Back from the heading to the links of the navigation, and on until the one is reached.
-          await visit.opened.run("document.querySelector('nav a').focus()");
-          while ((await focused()) !== name) await keyboard.press("Tab");
+          // From the heading back to the navigation, and to the one link by the next ones.
+          const link = visit.page.getByRole("link", { name, exact: true });
+          for (let presses = 0; !(await link.evaluate(isFocused)); presses += 1) {
+            assert.ok(presses < 20, `${name} is not reached by the keyboard`);
+            await keyboard.press("Shift+Tab");
+          }
           await keyboard.press("Enter");
-          await visit.page.getByRole("heading", { level: 2, name: title, exact: true }).waitFor();
-          assert.equal(await focused(), title);
+          await visit.focused(title);
           assert.match(await visit.page.title(), new RegExp(`^${title} `));
           const current = visit.page.locator("nav [aria-current=page]");
           assert.deepEqual(await current.allTextContents(), [name]);

@@ -10,7 +10,7 @@ export async function setKey(visit: Visit, key: string, value: string): Promise<
   await editor.getByLabel("Value").fill(value);
   await editor.getByRole("button", { name: "Set", exact: true }).click();
   await editor.getByText("Everywhere").waitFor();
-  await row(visit, key, value).waitFor();
+  await row(visit, key, JSON.stringify(JSON.parse(value))).waitFor();
 }
 
 function row(visit: Visit, key: string, value = ""): ReturnType<Visit["region"]> {
@@ -67,7 +67,7 @@ export function memoryScenes(stage: () => Stage): void {
         await row(visit, "fruit", '{"pear":2}').waitFor();
         await visit.button("Delete fruit").focus();
         await keyboard.press("Enter");
-        // The question has the focus on its harmless answer.
+        await visit.focused("Cancel");
         await keyboard.press("Shift+Tab");
         await keyboard.press("Enter");
         await row(visit, "fruit").waitFor({ state: "detached" });
@@ -103,10 +103,10 @@ export function memoryScenes(stage: () => Stage): void {
         const updates = visit.region("Updates from this page");
         const log = updates.getByRole("list", { name: "The last updates" }).getByRole("listitem");
         await log
-          .filter({ hasText: /at 3 after/ })
+          .filter({ hasText: /confirmed by 3 after/ })
           .nth(2)
           .waitFor();
-        await visit.button("Write one a second").click();
+        await visit.button("Stop writing").click();
         await updates.getByRole("figure", { name: /^The last 60 updates/ }).waitFor();
         await updates
           .getByText(/commit/i)

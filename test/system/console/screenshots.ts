@@ -3,7 +3,8 @@ import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { repository } from "../../support/checkout.ts";
 import { Stage } from "./stage.ts";
-import { pictureName, states, visitState, widths, windowOf } from "./states.ts";
+import { pictureName, visitState, widths, windowOf } from "./state.ts";
+import { states } from "./states.ts";
 
 const folder = join(repository, "docs/images");
 

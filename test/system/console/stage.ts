@@ -70,6 +70,10 @@ export class Stage implements AsyncDisposable {
 /** Where a scene begins. */
 export interface SceneOptions extends PageOptions {
   readonly hash?: string;
+  /** Before the page is opened: what is between it and the system. */
+  readonly before?: (visit: Visit) => Promise<void>;
+  /** Why it cannot be played on this machine. */
+  readonly skip?: string | false;
 }
 
 /**
@@ -79,12 +83,13 @@ export interface SceneOptions extends PageOptions {
 export function scene(
   name: string,
   stage: () => Stage,
-  { hash = "", ...options }: SceneOptions,
+  { hash = "", before, skip = false, ...options }: SceneOptions,
   play: (visit: Visit) => Promise<void>,
 ): void {
-  it(name, async () => {
+  it(name, { skip }, async () => {
     await using visit = await stage().visit(options);
     await telling(visit, async () => {
+      await before?.(visit);
       await visit.open(hash);
       await play(visit);
       visit.noComplaints();
@@ -97,11 +102,10 @@ export async function telling(visit: Visit, act: () => Promise<void>): Promise<v
   try {
     await act();
   } catch (error) {
-    if (error instanceof Error) {
-      const shown = await visit.page.locator("body").innerText();
-      error.message += `\n\nThe page:\n${shown}\n${visit.opened.complaints.join("\n")}`;
-    }
-    throw error;
+    const shown = await visit.page.locator("body").innerText();
+    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    // eslint-disable-next-line preserve-caught-error -- all of it is in the text; a cause would be printed twice
+    throw new Error(`${what}\n\nThe page:\n${shown}\n${visit.opened.complaints.join("\n")}`);
   }
 }
 
@@ -154,6 +158,14 @@ export class Visit implements AsyncDisposable {
 
   field(label: string | RegExp): Locator {
     return this.page.getByLabel(label, { exact: typeof label === "string" });
+  }
+
+  /** Waits until the focus is on what has that text. */
+  async focused(text: string): Promise<void> {
+    await this.page
+      .locator(":focus")
+      .filter({ hasText: new RegExp(`^${text}$`) })
+      .waitFor();
   }
 
   /** Picks one of a few values that stand side by side. */

@@ -9,7 +9,7 @@ export async function subscribe(visit: Visit, channel: string): Promise<Locator>
   await visit.field("Channel").fill(channel);
   await visit.button("Subscribe").click();
   const panel = visit.region(channel);
-  await panel.getByText("subscribed", { exact: true }).waitFor();
+  await panel.getByText("Subscribed", { exact: true }).waitFor();
   return panel;
 }
 
@@ -158,7 +158,7 @@ export function topicsScenes(stage: () => Stage): void {
       await visit.field("Channel").fill("nowhere:at-all");
       await visit.button("Subscribe").click();
       await visit.region("nowhere:at-all").getByRole("alert").waitFor();
-      await visit.button("Subscribe to nowhere:at-all again").waitFor();
+      await visit.button("Subscribe again to nowhere:at-all").waitFor();
     });
   });
 }

@@ -1,0 +1,99 @@
+import { setKey } from "./memory-scenes.ts";
+import { answers, type ConsoleState, failedRequest, silent } from "./state.ts";
+
+export function memoryStates(): readonly ConsoleState[] {
+  return [
+    {
+      name: "memory-loading",
+      hash: "#/memory",
+      before: silent("/m/replicas"),
+      reach: (visit) => visit.sees("Asking the replicas …"),
+    },
+    {
+      name: "memory-empty",
+      hash: "#/memory",
+      withM: true,
+      before: async (visit) => {
+        await visit.page.route(/\/m$/, async (route) => {
+          await route.fulfill({ response: await route.fetch(), json: {} });
+        });
+      },
+      reach: (visit) => visit.sees("M is empty."),
+    },
+    {
+      name: "memory",
+      hash: "#/memory",
+      withM: true,
+      reach: async (visit) => {
+        await setKey(visit, "colour", '"green"');
+        await setKey(visit, "limits", '{"rooms": 12, "people": [2, 4, 8]}');
+        await visit.button("Write one a second").click();
+        const log = visit.region("Updates from this page").getByRole("listitem");
+        await log
+          .filter({ hasText: /Set beat.*confirmed by 3 after/ })
+          .nth(2)
+          .waitFor();
+        await visit.button("Stop writing").click();
+        await visit.sees(/^All 3 replicas at revision/);
+      },
+    },
+    {
+      name: "memory-waiting",
+      hash: "#/memory",
+      withM: true,
+      before: async (visit) => {
+        // As when a replica has ended without a word: it is asked again and again who has it.
+        const replicas = (await (await fetch(`${visit.stage.url}/m/replicas`)).json()) as {
+          readonly rev: number;
+          readonly replicas: readonly { readonly replica: string }[];
+        };
+        const missing = replicas.replicas.slice(0, 1).map(({ replica }) => replica);
+        const rev = replicas.rev + 1;
+        const body = { rev, confirmed: 2, missing, operation: `/m/operations/${rev}` };
+        await visit.page.route(/\/m\?wait=/, (route) => route.fulfill({ status: 202, json: body }));
+        await visit.page.route("**/m/operations/*", (route) =>
+          route.fulfill({ json: { ...body, status: "pending" } }),
+        );
+      },
+      reach: async (visit) => {
+        await visit.field("Key").fill("colour");
+        await visit.field("Value").fill('"red"');
+        await visit.button("Set").click();
+        await visit.sees("Committed, not yet everywhere");
+      },
+    },
+    {
+      name: "memory-conflict",
+      hash: "#/memory",
+      withM: true,
+      reach: async (visit) => {
+        await setKey(visit, "colour", '"green"');
+        // The page hears of nothing more, so that another's change comes between.
+        await visit.page.route("**/m/replicas", () => undefined);
+        await visit.button("Edit colour").click();
+        await visit.field("Value").fill('"blue"');
+        await visit.stage.post("/m", { colour: "yellow" });
+        visit.expected.push(failedRequest);
+        await visit.button("Set").click();
+        await visit.sees("Somebody was first");
+      },
+    },
+    {
+      name: "memory-absent",
+      hash: "#/memory",
+      before: answers("/m/replicas", 404, {
+        error: { code: "not_found", message: "there is nothing" },
+      }),
+      reach: (visit) => visit.sees("There is no M here."),
+    },
+    {
+      name: "memory-unreachable",
+      hash: "#/memory",
+      before: async (visit) => {
+        visit.expected.push(failedRequest);
+        await visit.page.route("**/m/replicas", (route) => route.abort());
+      },
+      reach: (visit) => visit.sees("M does not answer."),
+    },
+  ];
+}
