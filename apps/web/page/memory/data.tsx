@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useId, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { ConfirmButton } from "../ui/confirm.tsx";
 import { Field } from "../ui/field.tsx";
 import { Notice } from "../ui/notice.tsx";
@@ -70,7 +70,7 @@ export function Data({
         ) : count === 0 ? (
           <Notice kind="empty" title="Nothing has that in it." />
         ) : (
-          <table class="memory-table">
+          <table class="memory-table" tabIndex={-1}>
             <thead>
               <tr>
                 <th scope="col">Key</th>
@@ -141,8 +141,17 @@ function Row({
   readonly entry: Entry;
   readonly edit: (key: string) => void;
 }): JSX.Element {
+  const row = useRef<HTMLTableRowElement>(null);
+  useLayoutEffect(() => {
+    const element = row.current;
+    return () => {
+      // Who deletes a key by the keyboard goes on from the table, not from the top of the page.
+      if (element?.contains(document.activeElement) !== true) return;
+      element.closest("table")?.focus();
+    };
+  }, []);
   return (
-    <tr>
+    <tr ref={row}>
       <th scope="row" class="mono">
         {key}
       </th>

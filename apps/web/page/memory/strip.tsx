@@ -40,14 +40,21 @@ export function Strip({ memory }: { readonly memory: Memory }): JSX.Element {
       </p>
       <ul class="memory-strip">
         {replicas.map((replica) => (
-          <Replica key={replica.id} replica={replica} />
+          <Replica key={replica.id} replica={replica} fresh={memory.problem.value === undefined} />
         ))}
       </ul>
     </Panel>
   );
 }
 
-function Replica({ replica }: { readonly replica: ReplicaState }): JSX.Element {
+function Replica({
+  replica,
+  fresh,
+}: {
+  readonly replica: ReplicaState;
+  /** False: that is how it was when the service was last heard. */
+  readonly fresh: boolean;
+}): JSX.Element {
   const { id, instance, version, rev, behind, ageMs, leaseMs, condition } = replica;
   const [tone, word] = conditions[condition];
   const left = condition === "gone" ? 0 : Math.max(0, 1 - ageMs / leaseMs);
@@ -56,7 +63,9 @@ function Replica({ replica }: { readonly replica: ReplicaState }): JSX.Element {
     <li class={`memory-replica memory-${condition}`}>
       <div class="memory-replica-head">
         <h4>{name.charAt(0).toUpperCase() + name.slice(1)}</h4>
-        <Status tone={tone}>{condition === "behind" ? `${behind} behind` : word}</Status>
+        <Status tone={fresh ? tone : "quiet"}>
+          {condition === "behind" ? `${behind} behind` : word}
+        </Status>
       </div>
       <p class="memory-rev">
         <span class="quiet small">Revision </span>
@@ -70,7 +79,7 @@ function Replica({ replica }: { readonly replica: ReplicaState }): JSX.Element {
       <p class="small quiet">
         {condition === "gone"
           ? "no member any more"
-          : `Lease renewed ${seconds(ageMs)} ago, of ${seconds(leaseMs)}`}
+          : `Lease renewed ${seconds(ageMs)} ${fresh ? "ago" : "before"}, of ${seconds(leaseMs)}`}
       </p>
       <div class="memory-bar memory-lease" aria-hidden="true">
         <span style={{ width: `${left * 100}%` }} />

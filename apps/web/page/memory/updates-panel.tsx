@@ -45,14 +45,16 @@ export function UpdatesPanel({ memory }: { readonly memory: Memory }): JSX.Eleme
         </Notice>
       ) : (
         <div class="stack">
-          <Chart
-            title="The last 60 updates, by revision"
-            unit="ms"
-            summary={summary.value}
-            series={series}
-            data={updates.times}
-            formatX={(rev) => String(Math.round(rev))}
-          />
+          {updates.times.value[0].length === 0 ? null : (
+            <Chart
+              title="The last 60 updates, by revision"
+              unit="ms"
+              summary={summary.value}
+              series={series}
+              data={updates.times}
+              formatX={(rev) => String(Math.round(rev))}
+            />
+          )}
           {updates.skipped.value > 0 ? (
             <p class="small quiet">
               Left out, because the one before was not answered yet: {updates.skipped.value}.

@@ -74,7 +74,8 @@ function Trouble({ memory }: { readonly memory: Memory }): JSX.Element {
           </button>
         }
       >
-        {memory.problem.value}. It is asked again by itself
+        {unreachable ? "" : `It says: ${memory.problem.value ?? "nothing"}. `}
+        It is asked again by itself
         {memory.content.value === undefined ? "." : "; below is what was last seen."}
       </Notice>
     </div>
