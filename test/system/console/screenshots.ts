@@ -1,4 +1,7 @@
-/** `npm run screenshots`: writes a picture of each state at each width to docs/images. */
+/**
+ * `npm run screenshots`: writes a picture of each state at each width to docs/images; with names of states
+ * (`npm run screenshots -- topics system`) of these alone. Pictures of what is no state are removed.
+ */
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { repository } from "../../support/checkout.ts";
@@ -9,11 +12,14 @@ import { states } from "./states.ts";
 const folder = join(repository, "docs/images");
 
 await mkdir(folder, { recursive: true });
+const wanted = process.argv.slice(2);
+const chosen = states.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+const names = new Set(states.flatMap((state) => widths.map((width) => pictureName(state, width))));
 for (const name of await readdir(folder)) {
-  if (name.endsWith(".png")) await rm(join(folder, name));
+  if (name.endsWith(".png") && !names.has(name)) await rm(join(folder, name));
 }
 await using stage = await Stage.set();
-for (const state of states) {
+for (const state of chosen) {
   await using visit = await visitState(stage, state);
   for (const width of widths) {
     await visit.page.setViewportSize(windowOf(width));

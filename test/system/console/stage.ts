@@ -124,6 +124,8 @@ export class Visit implements AsyncDisposable {
   readonly stage: Stage;
   /** Complaints that a scene brings about on purpose, e.g. by the death of a gateway. */
   readonly expected: RegExp[] = [];
+  /** Other people's visits, which end with this one. */
+  readonly others: Visit[] = [];
 
   constructor(stage: Stage, opened: BrowserPage) {
     this.stage = stage;
@@ -223,6 +225,7 @@ export class Visit implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const other of this.others) await other[Symbol.asyncDispose]();
     await this.opened[Symbol.asyncDispose]();
   }
 }

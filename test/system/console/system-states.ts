@@ -1,4 +1,4 @@
-import { answers, type ConsoleState, settings, silent } from "./state.ts";
+import { answers, type ConsoleState, failedRequest, settings, silent } from "./state.ts";
 import { kill, servesAgain } from "./system-scenes.ts";
 
 const nothing = { services: [], rules: [], nats: [], topics: [] };
@@ -28,8 +28,10 @@ export function systemStates(): readonly ConsoleState[] {
       hash: "#/system",
       alone: true,
       reach: async (visit) => {
-        await kill(visit, "add.0");
-        await servesAgain(visit, "add.0");
+        visit.expected.push(failedRequest);
+        await kill(visit, "ws.0");
+        await servesAgain(visit, "ws.0");
+        await visit.connected();
       },
     },
     {

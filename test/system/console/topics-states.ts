@@ -28,6 +28,13 @@ export function topicsStates(): readonly ConsoleState[] {
       hash: "#/topics",
       reach: async (visit) => {
         await chat(visit, "chat:lobby");
+        // Somebody else comes, and answers.
+        const other = await visit.stage.visit();
+        visit.others.push(other);
+        await other.open("#/topics");
+        await subscribe(other, "chat:lobby");
+        await publish(other, "chat:lobby", "Yes, just now.");
+        await feedOf(visit, "chat:lobby").getByText("Yes, just now.").first().waitFor();
         await visit.button("Load the history of chat:lobby").click();
         await visit.page.getByRole("list", { name: /^History of chat:lobby/ }).waitFor();
         // Back from a loss, with what was missed marked as such.
