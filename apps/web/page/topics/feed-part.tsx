@@ -213,7 +213,11 @@ function MessageRow({
       />
       <span class="topics-meta">
         {late ? <span class="tag tag-accent">recovered</span> : null}
-        {info === undefined ? null : <span>{info.user === "" ? "anonymous" : info.user}</span>}
+        {info === undefined ? null : (
+          <span class="topics-by" title={info.user}>
+            {info.user === "" ? "anonymous" : info.user}
+          </span>
+        )}
         {offset === undefined ? null : <Offset value={offset} />}
       </span>
     </li>

@@ -11,8 +11,8 @@ export interface Shown {
 export const folded = { characters: 280, lines: 4 } as const;
 /** What a row shows at most, once it is opened. */
 export const unfoldedCharacters = 20_000;
-/** Deeper ones are not written, so that no payload exhausts the stack. */
-const maxDepth = 200;
+/** What is deeper is not measured, so that no payload exhausts the stack. */
+const measuredDepth = 200;
 
 /** The beginning of a payload, on one line if it is JSON. Costs as much as it shows, however large the payload is. */
 export function fold(data: unknown): Shown {
@@ -46,12 +46,11 @@ function whole(text: string, limit: number): string {
   return text.slice(0, last >= 0xd800 && last <= 0xdbff ? limit - 1 : limit);
 }
 
-/** Writes JSON until there is enough of it. */
+/** Writes JSON until there is enough of it; each level of depth is written, too, so that there are not too many. */
 class Writer {
   text = "";
   readonly #limit: number;
   readonly #indented: boolean;
-  #tooDeep = false;
 
   constructor(limit: number, indented: boolean) {
     this.#limit = limit;
@@ -60,7 +59,7 @@ class Writer {
 
   /** Whether something is left out. */
   get full(): boolean {
-    return this.#tooDeep || this.text.length > this.#limit;
+    return this.text.length > this.#limit;
   }
 
   value(value: unknown, depth: number): void {
@@ -70,9 +69,6 @@ class Writer {
       this.text += JSON.stringify(value.length > rest ? value.slice(0, rest) : value);
     } else if (typeof value !== "object" || value === null) {
       this.text += String(value);
-    } else if (depth >= maxDepth) {
-      this.#tooDeep = true;
-      this.text += "…";
     } else if (Array.isArray(value)) {
       this.#array(value, depth + 1);
     } else {
@@ -120,7 +116,7 @@ class Writer {
 /** About how many characters a payload has; it is not worth writing it to know. */
 export function sizeOf(data: unknown, depth = 0): number {
   if (typeof data === "string") return data.length + 2;
-  if (typeof data !== "object" || data === null || depth >= maxDepth) return 8;
+  if (typeof data !== "object" || data === null || depth >= measuredDepth) return 8;
   let size = 2;
   if (Array.isArray(data)) {
     for (const value of data) size += sizeOf(value, depth + 1) + 1;

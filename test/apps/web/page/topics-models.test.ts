@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { signal } from "@preact/signals";
 import fc from "fast-check";
+import type { Channel } from "../../../../apps/web/page/live/channels.ts";
 import { checkDraft } from "../../../../apps/web/page/topics/draft.ts";
 import { Pace } from "../../../../apps/web/page/topics/pace.ts";
 import {
@@ -13,6 +15,7 @@ import {
 import { Presence } from "../../../../apps/web/page/topics/presence.ts";
 import { Rate, rateSeconds } from "../../../../apps/web/page/topics/rate.ts";
 import { Summary } from "../../../../apps/web/page/topics/summary.ts";
+import { Topics } from "../../../../apps/web/page/topics/topics.ts";
 import { counted, exactTime } from "../../../../apps/web/page/topics/words.ts";
 
 describe("a payload as text", () => {
@@ -268,6 +271,49 @@ describe("a draft", () => {
     assert.match(problem("ü".repeat(32_000), "text") ?? "", /64,002 bytes/);
   });
 });
+
+describe("the topics' clock", () => {
+  it("runs while there are topics, and no longer", (test) => {
+    test.mock.timers.enable({ apis: ["setInterval"] });
+    let looks = 0;
+    const topics = new Topics({
+      connection: { listen: silentChannel },
+      suggestions: [],
+      frame: () => undefined,
+      now: () => (looks += 1),
+      tickMs: 1_000,
+    });
+    const looksIn = (ms: number): boolean => {
+      const before = looks;
+      test.mock.timers.tick(ms);
+      return looks > before;
+    };
+    assert.equal(looksIn(5_000), false);
+    topics.subscribe("a");
+    topics.subscribe("b");
+    assert.equal(looksIn(1_000), true);
+    const [b, a] = topics.list.value;
+    assert.ok(a !== undefined && b !== undefined);
+    topics.unsubscribe(b);
+    assert.equal(looksIn(1_000), true);
+    topics.unsubscribe(a);
+    assert.equal(looksIn(5_000), false);
+    topics.subscribe("c");
+    assert.equal(looksIn(1_000), true);
+    topics.end();
+    assert.equal(looksIn(5_000), false);
+  });
+});
+
+/** One on which nothing happens. */
+function silentChannel(name: string): Channel {
+  const nothing = (): Promise<never> => Promise.reject(new Error("nothing happens here"));
+  return {
+    ...{ name, state: signal("subscribing"), problem: signal(undefined) },
+    ...{ publish: nothing, history: nothing, presence: nothing },
+    ...{ retry: () => undefined, end: () => undefined },
+  };
+}
 
 describe("the summary for screen readers", () => {
   it("says what is new from time to time, and ever more rarely while it goes on", () => {
