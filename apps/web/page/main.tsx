@@ -12,10 +12,17 @@ if (place === null) throw new Error("the page has no #console");
 function show(notice: ComponentChildren): void {
   if (place === null) return;
   render(
-    <main class="view">
-      <h1 class="top-name">App Engine realtime</h1>
-      {notice}
-    </main>,
+    <>
+      <header class="top">
+        <div class="top-line">
+          <h1 class="top-name">
+            <span class="top-mark" aria-hidden="true" />
+            App Engine realtime
+          </h1>
+        </div>
+      </header>
+      <main class="view">{notice}</main>
+    </>,
     place,
   );
 }

@@ -48,7 +48,9 @@ export function drawChart(data: ChartData, space: ChartSpace): ChartDrawing {
   const [top, bottom] = [8, height - 22];
   // A little room above the highest.
   const span = highest > 0 ? highest * 1.1 : 1;
-  const stepY = stepOf(span / Math.max(1, Math.floor((bottom - top) / 36)));
+  const fittingY = Math.max(1, Math.floor((bottom - top) / 36));
+  // Where there is nothing, halves of one say nothing either.
+  const stepY = highest > 0 ? stepOf(span / fittingY) : span;
   const valuesY = multiples(0, span, stepY);
   const textsY = valuesY.map((value) => value.toLocaleString("en", { maximumFractionDigits: 6 }));
   const left = Math.max(0, ...textsY.map((text) => text.length)) * digit + 10;

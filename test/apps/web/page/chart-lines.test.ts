@@ -67,7 +67,7 @@ describe("a chart's drawing", () => {
     const { lines, marksX, marksY } = drawChart([[], []], space);
     assert.deepEqual(lines, [{ path: "", area: "", dots: [] }]);
     assert.deepEqual(marksX, []);
-    assert.equal(marksY[0]?.text, "0");
+    assert.deepEqual(textsOf(marksY), ["0", "1"]);
   });
 
   it("keeps everything inside, whatever the values and the room are", () => {
