@@ -54,6 +54,8 @@ export interface ReplicaReport {
   readonly lease: {
     /** Counts up with each renewal. */
     readonly renewals: number;
+    /** By its own clock. */
+    readonly renewedAt: string;
     readonly durationMs: number;
   };
 }

@@ -11,7 +11,7 @@ export interface ReplicaState {
   readonly rev: number;
   /** How many revisions it is behind Datastore. */
   readonly behind: number;
-  /** From when its lease was seen to be renewed to the last overview. */
+  /** From the renewal of its lease to the last overview. */
   readonly ageMs: number;
   readonly leaseMs: number;
   readonly condition: ReplicaCondition;
@@ -26,7 +26,11 @@ export type ReplicaCondition = "current" | "behind" | "joining" | "silent" | "en
 interface Seen {
   report: ReplicaReport;
   /** When the renewal was first seen that the report has. */
-  renewedAt: number;
+  renewedBefore: number;
+  /** When it was not there yet. */
+  renewedAfter: number;
+  /** The smallest of what our clock showed more than its own, when a renewal was seen: the fastest way. */
+  offset: number;
   goneAt: number | undefined;
 }
 
@@ -36,9 +40,10 @@ const goneMs = 8_000;
 const maxGone = 20;
 
 /**
- * What is known of the replicas, from one overview to the next. A replica's age is not told by its clock,
- * which may be another than ours: it is how long ago its lease was seen to be renewed, as the replicas
- * themselves look at each other.
+ * What is known of the replicas, from one overview to the next. How old a lease is, is not told by its
+ * replica's clock, which may be another than ours, but by when its renewal was first seen; the replicas
+ * themselves look at each other so. Their clocks only say how long before that it was, compared with the
+ * renewal that was seen the soonest.
  */
 export class ReplicaStrip {
   readonly #seen = new Map<string, Seen>();
@@ -56,16 +61,24 @@ export class ReplicaStrip {
   /** Takes what the service says. */
   take({ rev, replicas }: Overview, now: number): void {
     this.learn(rev);
+    const before = this.#at;
     this.#at = now;
     const members = new Set(replicas.map(({ replica }) => replica));
     for (const [id, seen] of this.#seen) if (!members.has(id)) seen.goneAt ??= now;
     for (const report of replicas) {
+      const offset = now - Date.parse(report.lease.renewedAt);
       const seen = this.#seen.get(report.replica);
       if (seen === undefined) {
-        this.#seen.set(report.replica, { report, renewedAt: now, goneAt: undefined });
+        const renewedAfter = -Infinity;
+        const first = { report, renewedBefore: now, renewedAfter, offset, goneAt: undefined };
+        this.#seen.set(report.replica, first);
         continue;
       }
-      if (report.lease.renewals !== seen.report.lease.renewals) seen.renewedAt = now;
+      if (report.lease.renewals !== seen.report.lease.renewals) {
+        seen.renewedAfter = before;
+        seen.renewedBefore = now;
+        seen.offset = Math.min(seen.offset, offset);
+      }
       seen.report = report;
       seen.goneAt = undefined;
     }
@@ -97,9 +110,12 @@ export class ReplicaStrip {
       .sort((a, b) => (a.index ?? Infinity) - (b.index ?? Infinity) || 0);
   }
 
-  #state(id: string, { report, renewedAt, goneAt }: Seen): ReplicaState {
+  #state(id: string, seen: Seen): ReplicaState {
+    const { report, renewedBefore, renewedAfter, offset, goneAt } = seen;
     // Not until now: that no overview comes says nothing of the replicas.
-    const ageMs = this.#at - renewedAt;
+    const at = this.#at;
+    const age = at - Date.parse(report.lease.renewedAt) - offset;
+    const ageMs = Math.min(Math.max(age, at - renewedBefore), at - renewedAfter);
     const { index, instance, version, lease, serving } = report;
     const leaseMs = lease.durationMs;
     // Nobody waits for one whose lease has run out, so what is confirmed says nothing of it.

@@ -156,7 +156,11 @@ describe("the strip of replicas", () => {
     replicas: Object.entries(replicas).map(([replica, each]) => ({
       ...{ replica, rev: each.rev, serving },
       ...(each.index === undefined ? {} : { index: each.index }),
-      lease: { renewals: each.renewals, durationMs: 4_000 },
+      lease: {
+        renewals: each.renewals,
+        renewedAt: new Date(each.renewals).toISOString(),
+        durationMs: 4_000,
+      },
     })),
   });
   const conditions = (strip: ReplicaStrip): readonly string[] =>
@@ -200,6 +204,31 @@ describe("the strip of replicas", () => {
     assert.deepEqual(conditions(strip), ["a current", "b ended"]);
     strip.take(overview(7, { c: { rev: 6, renewals: 1 } }, false), 4_600);
     assert.equal(strip.states().find(({ id }) => id === "c")?.condition, "joining");
+  });
+
+  it("tells a lease's age between two looks, whatever the replica's clock shows", () => {
+    const strip = new ReplicaStrip();
+    const hour = 3_600_000;
+    /** The replica's clock is an hour ahead. */
+    const look = (now: number, renewals: number, renewedAt: number): number => {
+      const { replicas, ...rest } = overview(1, { a: { rev: 1, renewals } });
+      const at = new Date(renewedAt + hour).toISOString();
+      strip.take(
+        {
+          ...rest,
+          replicas: replicas.map((a) => ({ ...a, lease: { ...a.lease, renewedAt: at } })),
+        },
+        now,
+      );
+      return strip.states()[0]?.ageMs ?? Number.NaN;
+    };
+    assert.equal(look(1_300, 1, 1_000), 0, "nothing is known of its clock yet");
+    assert.equal(look(2_010, 2, 2_000), 0, "the soonest that was ever seen");
+    assert.equal(look(3_310, 3, 3_000), 300);
+    assert.equal(look(3_510, 3, 3_000), 500);
+    // Its clock was set back: it cannot have been before the look that did not see it, nor after this one.
+    assert.equal(look(4_310, 4, -100_000), 800);
+    assert.equal(look(5_310, 5, 100_000), 0);
   });
 
   it("shows for a while who has gone, and forgets them then", () => {
