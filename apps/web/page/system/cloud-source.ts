@@ -1,5 +1,5 @@
 import { complete } from "./merge.ts";
-import type { InstancePart, Picture, VersionPart } from "./picture.ts";
+import type { InstancePart, Picture, ServicePart, VersionPart } from "./picture.ts";
 import { answerOf, isFields, type SystemSource } from "./source.ts";
 
 export interface CloudSourceOptions {
@@ -53,7 +53,7 @@ export function cloudSource(options: CloudSourceOptions): SystemSource {
       const picture = complete(
         {
           ...declared,
-          services: declared.services.map((service) => {
+          services: withOthers(declared.services, processes).map((service) => {
             const own = processes.filter((process) => process.service === service.service);
             // The default service has answered for this page.
             const first: VersionPart[] =
@@ -73,6 +73,16 @@ export function cloudSource(options: CloudSourceOptions): SystemSource {
       return { picture, ...(missing.length === 0 ? {} : { missing: missing.join(" ") }) };
     },
   };
+}
+
+/** Besides the services that are declared, those that answer nevertheless: of another release, perhaps. */
+function withOthers(
+  services: readonly ServicePart[],
+  processes: readonly Process[],
+): readonly ServicePart[] {
+  const known = new Set(services.map(({ service }) => service));
+  const others = new Set(processes.map(({ service }) => service).filter((one) => !known.has(one)));
+  return [...services, ...[...others].map((service) => ({ service, versions: [], nats: true }))];
 }
 
 function versionsOf(processes: readonly Process[]): VersionPart[] {

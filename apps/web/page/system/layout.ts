@@ -45,6 +45,8 @@ export interface Line {
   readonly kind: "request" | "bus" | "push";
   readonly from: string;
   readonly to: string;
+  /** Unlike what is usual: what it stands for is not there just now. */
+  readonly tone?: "busy";
   /** For `d` of an SVG path. */
   readonly path: string;
 }
@@ -87,10 +89,10 @@ export function layoutOf(picture: Picture, page?: PageState): Layout {
   ];
   const services = inOrder(picture).map(serviceBoxes);
   const rules = ruleBoxes(picture);
-  const heights = [stackHeight(services), stackHeight(shared), stackHeight([rules]), head * 2];
-  const height = Math.max(...heights);
+  const client = clientBoxes(page);
+  const height = Math.max(...[[client], [rules], services, shared].map(stackHeight));
   const boxes = [
-    ...stack([clientBoxes(page)], columns.client.x, height),
+    ...stack([client], columns.client.x, height),
     ...stack([rules], columns.rules.x, height),
     ...stack(services, columns.services.x, height),
     ...stack(shared, columns.shared.x, height),
@@ -99,7 +101,7 @@ export function layoutOf(picture: Picture, page?: PageState): Layout {
     width: columns.shared.x + columns.shared.width,
     height,
     boxes,
-    lines: linesOf(picture, boxes),
+    lines: linesOf(picture, boxes, page),
   };
 }
 
@@ -228,7 +230,7 @@ function serviceBoxes(service: ServicePart): Part {
       {
         ...{ id, kind: "service", x: 0, y: 0, width, height },
         ...{ text: cut(service.service, 150), title: service.service },
-        detail: `${service.kind}, ${service.scaling} scaling`,
+        detail: kindText(service),
       },
       ...boxes,
     ],
@@ -315,7 +317,11 @@ function topicBoxes({ name, subscriptions }: TopicPart): Part {
   );
 }
 
-function linesOf({ rules, services, topics }: Picture, boxes: readonly Box[]): Line[] {
+function linesOf(
+  { rules, services, nats, topics }: Picture,
+  boxes: readonly Box[],
+  page: PageState | undefined,
+): Line[] {
   const box = new Map(boxes.map((one) => [one.id, one]));
   const line = (kind: Line["kind"], fromId: string, toId: string, at = head / 2): Line[] => {
     const [from, to] = [box.get(fromId), box.get(toId)];
@@ -331,14 +337,18 @@ function linesOf({ rules, services, topics }: Picture, boxes: readonly Box[]): L
     return [{ id: `${fromId} ${toId}`, kind, from: fromId, to: toId, path }];
   };
   const groupMiddle = (box.get("rules")?.height ?? 0) / 2;
+  const busy = (lines: Line[], isBusy: boolean): Line[] =>
+    isBusy ? lines.map((one) => ({ ...one, tone: "busy" })) : lines;
+  const isPageAway = page !== undefined && page !== "connected";
+  const isNatsAway = nats.length > 0 && nats.every(({ state }) => toneOf(state) === "busy");
   return [
-    ...line("request", "client", "rules", groupMiddle),
+    ...busy(line("request", "client", "rules", groupMiddle), isPageAway),
     ...rules.flatMap(({ service }, index) =>
       line("request", `rule/${index}`, `service/${service}`),
     ),
     ...line("request", "rule/else", "service/default"),
-    ...services.flatMap(({ service, nats }) =>
-      nats === true ? line("bus", `service/${service}`, "nats") : [],
+    ...services.flatMap((one) =>
+      one.nats === true ? busy(line("bus", `service/${one.service}`, "nats"), isNatsAway) : [],
     ),
     ...topics.flatMap(({ name, subscriptions }) =>
       subscriptions.flatMap(({ service }, index) =>
@@ -388,6 +398,10 @@ export function toneOf(state: InstancePart["state"] | NatsPart["state"] | PageSt
 export function receiverOf({ service, index }: TopicPart["subscriptions"][number]): string {
   if (service === "") return "elsewhere";
   return index === undefined ? service : `${service}.${index}`;
+}
+
+export function kindText({ kind, scaling }: ServicePart): string {
+  return kind === undefined ? "not declared" : `${kind}, ${scaling ?? "unknown"} scaling`;
 }
 
 export function percent(share: number): string {

@@ -88,11 +88,11 @@ function Service({
   readonly kills: readonly Kill[];
 }): JSX.Element {
   return (
-    <Panel title={service} actions={<span class="tag">{kind}</span>}>
+    <Panel title={service} actions={<span class="tag">{kind ?? "not declared"}</span>}>
       <div class="stack">
         <dl class="facts small">
           <dt>Scaling</dt>
-          <dd>{scaling}</dd>
+          <dd>{scaling ?? "unknown"}</dd>
           <dt>Paths</dt>
           <dd>
             {paths.map((path) => (

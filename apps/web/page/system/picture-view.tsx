@@ -21,6 +21,13 @@ export function PictureView({
   const { width, height, boxes, lines } = layoutOf(picture, page);
   const [asked, setAsked] = useState<string>();
   const stage = useRef<HTMLDivElement>(null);
+  const started = useRef(new Map<string, number>());
+  /** Whether its process was started again since it is shown here. */
+  const isAgain = ({ id, starts = 0 }: Box): boolean => {
+    const first = started.current.get(id);
+    if (first === undefined) started.current.set(id, starts);
+    return first !== undefined && starts > first;
+  };
   const about = boxes.find(({ id }) => id === asked);
   const end = (): void => {
     setAsked(undefined);
@@ -29,7 +36,7 @@ export function PictureView({
   return (
     <div class="system-stage" ref={stage} tabIndex={-1}>
       <Drawing
-        {...{ width, height, boxes, lines, asked }}
+        {...{ width, height, boxes, lines, asked, isAgain }}
         onPress={kill === undefined ? undefined : setAsked}
       />
       {about?.kill === undefined || kill === undefined ? null : (
@@ -68,10 +75,12 @@ function Drawing({
   boxes,
   lines,
   asked,
+  isAgain,
   onPress,
 }: Layout & {
   /** Which box is asked about. */
   readonly asked: string | undefined;
+  readonly isAgain: (box: Box) => boolean;
   readonly onPress: ((id: string) => void) | undefined;
 }): JSX.Element {
   return (
@@ -90,10 +99,10 @@ function Drawing({
           <path class="system-head" d="M0 0L8 4L0 8z" />
         </marker>
       </defs>
-      {lines.map(({ id, kind, path }) => (
+      {lines.map(({ id, kind, tone, path }) => (
         <path
           key={id}
-          class={`system-line system-${kind}`}
+          class={`system-line system-${kind}${tone === undefined ? "" : ` system-${tone}`}`}
           d={path}
           marker-end={kind === "bus" ? undefined : "url(#system-arrow)"}
         />
@@ -104,6 +113,7 @@ function Drawing({
           key={`${box.id} ${box.starts ?? 0}`}
           box={box}
           isAsked={box.id === asked}
+          isAgain={isAgain(box)}
           onPress={box.kill === undefined ? undefined : onPress}
         />
       ))}
@@ -115,18 +125,20 @@ function Drawing({
 function Part({
   box,
   isAsked,
+  isAgain,
   onPress,
 }: {
   readonly box: Box;
   readonly isAsked: boolean;
+  readonly isAgain: boolean;
   readonly onPress: ((id: string) => void) | undefined;
 }): JSX.Element {
-  const { id, kind, x, y, width, height, text, detail, title, tone, starts = 0 } = box;
+  const { id, kind, x, y, width, height, text, detail, title, tone } = box;
   const classes = [
     "system-box",
     `system-${kind}`,
     ...(tone === undefined ? [] : [`system-${tone}`]),
-    ...(starts > 1 ? ["system-again"] : []),
+    ...(isAgain ? ["system-again"] : []),
     ...(onPress === undefined ? [] : ["system-mortal"]),
     ...(isAsked ? ["system-asked"] : []),
   ];

@@ -30,8 +30,9 @@ export interface VersionPart {
 
 export interface ServicePart {
   readonly service: string;
-  readonly kind: "standard" | "flexible";
-  readonly scaling: "automatic" | "manual";
+  /** Both are unknown of a service that is there without being declared. */
+  readonly kind?: "standard" | "flexible";
+  readonly scaling?: "automatic" | "manual";
   readonly versions: readonly VersionPart[];
   /** Whether it is a client of NATS. */
   readonly nats?: boolean;

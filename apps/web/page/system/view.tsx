@@ -114,7 +114,14 @@ function Kills({ kills }: { readonly kills: readonly Kill[] }): JSX.Element {
         {last === undefined ? "" : sentence(last)}
       </p>
       {kills.length === 0 ? null : (
-        <Panel title="Killed" actions={<a href="#/live">See what the connection went through</a>}>
+        <Panel
+          title="Killed"
+          actions={
+            <a class="small" href="#/live">
+              See what the connection went through
+            </a>
+          }
+        >
           <ol class="log">
             {kills.map((kill) => (
               <li key={kill.number}>

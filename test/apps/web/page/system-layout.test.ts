@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { type Box, cut, layoutOf } from "../../../../apps/web/page/system/layout.ts";
+import {
+  type Box,
+  cut,
+  layoutOf,
+  type PageState,
+} from "../../../../apps/web/page/system/layout.ts";
 import type { Picture } from "../../../../apps/web/page/system/picture.ts";
 
 // By itself it makes few things of many parts, and short names.
@@ -39,7 +44,7 @@ const service = fc.record(
     nats: fc.boolean(),
     idleVersions: fc.nat(200),
   },
-  { requiredKeys: ["service", "kind", "scaling", "versions"] },
+  { requiredKeys: ["service", "versions"] },
 );
 const subscription = fc.record(
   { name, service: fc.oneof(name, fc.constantFrom("", "m")), index: fc.nat(99) },
@@ -70,8 +75,15 @@ const pictures: fc.Arbitrary<Picture> = fc.record({
   ),
 });
 
-function always(property: (picture: Picture) => void): void {
-  fc.assert(fc.property(pictures, property), { numRuns: 100 });
+const pages: fc.Arbitrary<PageState | undefined> = fc.constantFrom(
+  undefined,
+  "connected",
+  "connecting",
+  "disconnected",
+);
+
+function always(property: (picture: Picture, page: PageState | undefined) => void): void {
+  fc.assert(fc.property(pictures, pages, property), { numRuns: 100 });
 }
 
 const bottom = ({ y, height }: Box): number => y + height;
@@ -99,8 +111,8 @@ function overlap(a: Box, b: Box): boolean {
 
 describe("the layout of the system's picture", () => {
   it("has every box in the drawing, and in the box that holds it, which comes before it", () => {
-    always((picture) => {
-      const { boxes, width, height } = layoutOf(picture);
+    always((picture, page) => {
+      const { boxes, width, height } = layoutOf(picture, page);
       const before = new Map<string, Box>();
       for (const box of boxes) {
         assert.ok(isWithin(box, { x: 0, y: 0, width, height }), box.id);
@@ -115,8 +127,8 @@ describe("the layout of the system's picture", () => {
   });
 
   it("lets no two boxes overlap but one that holds the other", () => {
-    always((picture) => {
-      const { boxes } = layoutOf(picture);
+    always((picture, page) => {
+      const { boxes } = layoutOf(picture, page);
       for (const [index, a] of boxes.entries()) {
         for (const b of boxes.slice(index + 1)) {
           if (a.inside !== b.inside) continue;
@@ -127,28 +139,28 @@ describe("the layout of the system's picture", () => {
   });
 
   it("gives every box an id of its own", () => {
-    always((picture) => {
-      const ids = layoutOf(picture).boxes.map(({ id }) => id);
+    always((picture, page) => {
+      const ids = layoutOf(picture, page).boxes.map(({ id }) => id);
       assert.equal(new Set(ids).size, ids.length, ids.join(" "));
     });
   });
 
   it("cuts what is longer than its room, and keeps the whole of it in the title", () => {
-    always((picture) => {
-      for (const { id, text, detail = "", title, width } of layoutOf(picture).boxes) {
+    always((picture, page) => {
+      for (const { id, text, detail = "", title, width } of layoutOf(picture, page).boxes) {
         // 6.5 px is what a letter of this size takes on the average.
         assert.ok((text.length + detail.length) * 6.5 <= width, `${id}: ${text} ${detail}`);
         if (text.endsWith("…")) assert.ok(title.includes(text.slice(0, -1)), id);
       }
       for (const { service } of picture.services) {
-        assert.ok(layoutOf(picture).boxes.some(({ title }) => title === service));
+        assert.ok(layoutOf(picture, page).boxes.some(({ title }) => title === service));
       }
     });
   });
 
   it("shows or counts every instance, version, rule, machine and subscription", () => {
-    always((picture) => {
-      const { boxes } = layoutOf(picture);
+    always((picture, page) => {
+      const { boxes } = layoutOf(picture, page);
       const count = (holder: string, kinds: readonly Box["kind"][], more: RegExp): number => {
         const inside = boxes.filter((box) => box.inside === holder);
         const rest = inside.flatMap(({ text }) => {
@@ -176,8 +188,8 @@ describe("the layout of the system's picture", () => {
   });
 
   it("draws lines from a box to a box, inside of the drawing", () => {
-    always((picture) => {
-      const { boxes, lines, width, height } = layoutOf(picture);
+    always((picture, page) => {
+      const { boxes, lines, width, height } = layoutOf(picture, page);
       const ids = new Set(boxes.map(({ id }) => id));
       for (const { id, from, to, path } of lines) {
         assert.ok(ids.has(from) && ids.has(to), id);
@@ -224,6 +236,62 @@ describe("the layout of the system's picture", () => {
       boxes.map(({ id }) => id),
       ["client", "client/all", "rules"],
     );
+    for (const box of boxes) assert.ok(isWithin(box, { x: 0, y: 0, width, height }), box.id);
+  });
+});
+
+describe("this page in the picture", () => {
+  const nothing = { services: [], rules: [], nats: [], topics: [] };
+
+  it("is a client whose state stands there as a word, and its line tells of it, too", () => {
+    for (const [page, text, tone] of [
+      ["connected", "this page", undefined],
+      ["connecting", "connecting", "busy"],
+      ["disconnected", "disconnected", "busy"],
+    ] as const) {
+      const { boxes, lines } = layoutOf(nothing, page);
+      assert.equal(boxes.find(({ id }) => id === "client/page")?.text, text);
+      assert.equal(lines.find(({ from }) => from === "client")?.tone, tone);
+    }
+  });
+});
+
+describe("a process in the picture", () => {
+  it("says in a word what it does when it does not just live, and can be killed where it may", () => {
+    const kill = { service: "ws", version: "v1", index: 0 };
+    const instance = { id: "ws.0", index: 0, starts: 2, kill };
+    for (const [state, detail] of [
+      ["live", undefined],
+      ["restarting", "restarts"],
+      ["starting", "starts"],
+      ["stopping", "stops"],
+    ] as const) {
+      const versions = [{ version: "v1", share: 1, instances: [{ ...instance, state }] }];
+      const { boxes } = layoutOf({
+        services: [{ service: "ws", versions, nats: true }],
+        nats: [{ name: "nats-0", state: "restarting" }],
+        ...{ rules: [], topics: [] },
+      });
+      const box = boxes.find(({ kind }) => kind === "instance");
+      assert.deepEqual([box?.text, box?.detail], ["ws.0", detail]);
+      assert.equal(box?.title, `ws.0: ${state}, started 2 times`);
+      assert.deepEqual(box.kill, { name: "ws.0", target: kill });
+    }
+  });
+
+  it("of NATS shows with the lines to it that it is away", () => {
+    for (const [state, tone] of [
+      ["live", undefined],
+      ["declared", undefined],
+      ["restarting", "busy"],
+    ] as const) {
+      const { lines } = layoutOf({
+        services: [{ service: "add", versions: [], nats: true }],
+        nats: [{ name: "nats-0", state }],
+        ...{ rules: [], topics: [] },
+      });
+      assert.equal(lines.find(({ kind }) => kind === "bus")?.tone, tone);
+    }
   });
 });
 
