@@ -350,7 +350,6 @@ export class Updates {
       try {
         const { status, confirmed, missing } = await api.operation(rev, signal);
         if (status === "confirmed") {
-          this.#pending.delete(id);
           keeper.confirm(rev);
           this.#mark(id, { kind: "confirmed", rev, confirmed, commitMs, confirmMs: now() - since });
           continue;
