@@ -97,6 +97,8 @@ export class BrowserPage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // Requests that a test holds back or answers itself may be under way.
+    await this.page.unrouteAll({ behavior: "ignoreErrors" });
     await this.#context.close();
   }
 }

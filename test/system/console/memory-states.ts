@@ -1,6 +1,12 @@
 import { setKey } from "./memory-scenes.ts";
 import { answers, type ConsoleState, failedRequest, silent } from "./state.ts";
 
+/** What `/m/replicas` answers, as far as it is changed here. */
+interface Overview {
+  readonly rev: number;
+  readonly replicas: readonly { readonly replica: string; readonly rev: number }[];
+}
+
 export function memoryStates(): readonly ConsoleState[] {
   return [
     {
@@ -43,23 +49,41 @@ export function memoryStates(): readonly ConsoleState[] {
       withM: true,
       before: async (visit) => {
         // As when a replica has ended without a word: it is asked again and again who has it.
-        const replicas = (await (await fetch(`${visit.stage.url}/m/replicas`)).json()) as {
-          readonly rev: number;
-          readonly replicas: readonly { readonly replica: string }[];
+        const { rev: before, replicas } = (await (
+          await fetch(`${visit.stage.url}/m/replicas`)
+        ).json()) as Overview;
+        const rev = before + 1;
+        const silent = replicas[0]?.replica ?? "";
+        const body = {
+          ...{ rev, confirmed: replicas.length - 1, missing: [silent] },
+          operation: `/m/operations/${rev}`,
         };
-        const missing = replicas.replicas.slice(0, 1).map(({ replica }) => replica);
-        const rev = replicas.rev + 1;
-        const body = { rev, confirmed: 2, missing, operation: `/m/operations/${rev}` };
-        await visit.page.route(/\/m\?wait=/, (route) => route.fulfill({ status: 202, json: body }));
+        let posted = false;
+        await visit.page.route(/\/m\?wait=/, async (route) => {
+          posted = true;
+          await route.fulfill({ status: 202, json: body });
+        });
         await visit.page.route("**/m/operations/*", (route) =>
           route.fulfill({ json: { ...body, status: "pending" } }),
         );
+        await visit.page.route("**/m/replicas", async (route) => {
+          const response = await route.fetch();
+          const overview = (await response.json()) as Overview;
+          const told = overview.replicas.map((each) =>
+            each.replica === silent ? each : { ...each, rev },
+          );
+          await route.fulfill({
+            response,
+            json: posted ? { ...overview, rev, replicas: told } : overview,
+          });
+        });
       },
       reach: async (visit) => {
         await visit.field("Key").fill("colour");
         await visit.field("Value").fill('"red"');
         await visit.button("Set").click();
         await visit.sees("Committed, not yet everywhere");
+        await visit.region("Replicas").getByText("1 behind").waitFor();
       },
     },
     {

@@ -5,6 +5,7 @@
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { repository } from "../../support/checkout.ts";
+import { smallPng } from "../../support/png.ts";
 import { Stage } from "./stage.ts";
 import { pictureName, visitState, widths, windowOf } from "./state.ts";
 import { states } from "./states.ts";
@@ -23,7 +24,11 @@ for (const state of chosen) {
   await using visit = await visitState(stage, state);
   for (const width of widths) {
     await visit.page.setViewportSize(windowOf(width));
-    const picture = await visit.page.screenshot({ fullPage: true, animations: "disabled" });
+    // From its top, where a header belongs that sticks to the window.
+    await visit.opened.run("scrollTo(0, 0)");
+    const picture = smallPng(
+      await visit.page.screenshot({ fullPage: true, animations: "disabled" }),
+    );
     await writeFile(join(folder, pictureName(state, width)), picture);
     console.log(`${pictureName(state, width)}: ${Math.ceil(picture.length / 1_024)} KB`);
   }
