@@ -160,13 +160,14 @@ describe("the system of a page", () => {
       { patienceMs: 1_000 },
     );
     const { system } = page;
+    const outcome = (): object | undefined => system.kills.value[0]?.outcome;
     await system.kill(target, "ws.0");
     page.nowMs = 999;
     await page.looksAgain();
-    assert.equal(system.kills.value[0]?.outcome.kind, "killed");
+    assert.deepEqual(outcome(), { kind: "killed", pid: 1 });
     page.nowMs = 1_000;
     await eventually("it is given up", () => system.kills.value[0]?.outcome.kind === "missing");
-    assert.deepEqual(system.kills.value[0]?.outcome, { kind: "missing", pid: 1, afterMs: 1_000 });
+    assert.deepEqual(outcome(), { kind: "missing", pid: 1, afterMs: 1_000 });
   });
 
   it("says why somebody is not killed, remembers a few kills, and offers none where nobody can", async () => {
