@@ -1,7 +1,7 @@
 import { batch, computed, effect, type ReadonlySignal, signal, untracked } from "@preact/signals";
+import { pause } from "../pause.ts";
 import { changed, type Content, MApi, MError } from "./api.ts";
 import { Editor } from "./editor.ts";
-import { pause } from "./pause.ts";
 import { type ReplicaState, ReplicaStrip } from "./replicas.ts";
 import { type ContentKeeper, Updates, type UpdatesLimits } from "./updates.ts";
 

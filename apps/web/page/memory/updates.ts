@@ -1,6 +1,6 @@
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
+import { pause } from "../pause.ts";
 import { type Committed, type Content, type MApi, MError } from "./api.ts";
-import { pause } from "./pause.ts";
 
 /** A change that this page made, or tried to make. */
 export interface Update {
