@@ -1,8 +1,8 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
 import type { Channel } from "../live/channels.ts";
-import { CallError } from "../live/codes.ts";
 import type { Connection } from "../live/connection.ts";
 import type { Fetch } from "../live/tokens.ts";
+import { messageOf } from "../ui/format.ts";
 import { type Operation, type Operands, type Read, readOperands } from "./operands.ts";
 
 /** How the service is asked: by a request of its own, or by a call over the connection. */
@@ -127,7 +127,7 @@ export class Calculator {
       });
       if (heard) this.#answered(number, result);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       this.#waiting.delete(number);
       this.#change(number, {
         answer: { kind: "refused", message, ms: performance.now() - began },
@@ -188,12 +188,7 @@ export class Calculator {
 
   async #ask(operation: Operation, operands: Operands, way: Way): Promise<number | string> {
     if (way === "http") return this.#request(operation, operands);
-    try {
-      return resultOf(await this.#options.connection.call(operation, operands));
-    } catch (error) {
-      if (!(error instanceof CallError)) throw error;
-      throw new Error(`${error.message} (${error.code})`, { cause: error });
-    }
+    return resultOf(await this.#options.connection.call(operation, operands));
   }
 
   async #request(operation: Operation, operands: Operands): Promise<number | string> {

@@ -4,7 +4,7 @@ import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { Connection } from "../live/connection.ts";
 import { Choice } from "../ui/choice.tsx";
 import { Field } from "../ui/field.tsx";
-import { clockTime, duration } from "../ui/format.ts";
+import { clockTime, duration, shortened } from "../ui/format.ts";
 import { Notice } from "../ui/notice.tsx";
 import { Panel } from "../ui/panel.tsx";
 import {
@@ -251,7 +251,7 @@ function Attempts({ attempts }: { readonly attempts: readonly Attempt[] }): JSX.
         <tbody>
           {attempts.map((attempt) => (
             <tr key={attempt.number}>
-              <td class="calculator-time">{clockTime(new Date(attempt.at))}</td>
+              <td class="calculator-time">{clockTime(attempt.at)}</td>
               <td>
                 {expression(attempt)}
                 {attempt.answer.kind === "given" ? (
@@ -280,11 +280,9 @@ function sentence(text: string): string {
 }
 
 /** Longer texts are cut where they are shown, never on their way. */
-const shownCharacters = 80;
-
 function shown(text: string): string {
   if (text === "") return "(empty)";
-  return text.length > shownCharacters ? `${text.slice(0, shownCharacters)} …` : text;
+  return shortened(text, 80);
 }
 
 function expression({ operation, operands: { a, b } }: Attempt): string {
@@ -293,7 +291,7 @@ function expression({ operation, operands: { a, b } }: Attempt): string {
 }
 
 function quoted(text: string): string {
-  return `“${text.length > 20 ? `${text.slice(0, 20)}…` : text}”`;
+  return `“${shortened(text, 20)}”`;
 }
 
 function answerText(answer: Answer): string {

@@ -6,7 +6,7 @@ export const transports = ["websocket", "http_stream", "sse"] as const;
 export type Transport = (typeof transports)[number];
 
 /** What people call it. */
-export const transportNames = {
+const transportNames = {
   websocket: "Websocket",
   http_stream: "HTTP stream",
   sse: "SSE",

@@ -1,5 +1,6 @@
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { type Centrifuge, State, UnauthorizedError } from "centrifuge";
+import { messageOf } from "../ui/format.ts";
 import { type Channel, type ChannelListener, Channels } from "./channels.ts";
 import {
   type CuttableClient,
@@ -169,7 +170,7 @@ export class Connection {
       this.#current.client.connect();
     } catch (error) {
       // There is no transport that this browser has.
-      this.#problem.value = error instanceof Error ? error.message : String(error);
+      this.#problem.value = messageOf(error);
     }
   }
 

@@ -1,4 +1,4 @@
-import { duration } from "../ui/format.ts";
+import { counted, duration, shortened } from "../ui/format.ts";
 import { transportName } from "./client.ts";
 import type { LiveEvent } from "./events.ts";
 
@@ -31,14 +31,5 @@ export function eventText(event: LiveEvent): string {
 }
 
 function missed(messages: number): string {
-  if (messages === 0) return "nothing was missed";
-  return messages === 1 ? "1 message recovered" : `${messages} messages recovered`;
-}
-
-/** Names are as long as whoever gives them likes. */
-const shownCharacters = 64;
-
-/** A name in the room that there is for one. */
-export function shortened(name: string): string {
-  return name.length > shownCharacters ? `${name.slice(0, shownCharacters)}…` : name;
+  return messages === 0 ? "nothing was missed" : `${counted(messages, "message")} recovered`;
 }

@@ -48,9 +48,7 @@ export function Events({ connection }: { readonly connection: Connection }): JSX
         <ol class="log live-log" tabIndex={0} aria-label="Events, newest first">
           {events.toReversed().map((event) => (
             <li key={event.number}>
-              <time dateTime={new Date(event.at).toISOString()}>
-                {clockTime(new Date(event.at))}
-              </time>
+              <time dateTime={new Date(event.at).toISOString()}>{clockTime(event.at)}</time>
               <span>
                 <span class={`tag ${tags[event.kind][1]}`}>{tags[event.kind][0]}</span>{" "}
                 {eventText(event)}

@@ -1,11 +1,10 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Field } from "../ui/field.tsx";
-import { messageOf } from "../ui/format.ts";
+import { messageOf, shortened } from "../ui/format.ts";
 import { Notice } from "../ui/notice.tsx";
 import { Panel } from "../ui/panel.tsx";
 import type { Connection } from "./connection.ts";
-import { shortened } from "./event-text.ts";
 import { interruptAndPublish } from "./interruption.ts";
 
 const nowhere = "";

@@ -1,13 +1,12 @@
 import type { JSX } from "preact";
 import { Choice } from "../ui/choice.tsx";
-import { duration } from "../ui/format.ts";
+import { duration, shortened } from "../ui/format.ts";
 import { Notice } from "../ui/notice.tsx";
 import { Panel } from "../ui/panel.tsx";
 import { Status } from "../ui/status.tsx";
 import { transportName } from "./client.ts";
 import { connectionStates } from "./connection-status.tsx";
 import type { Connection, TransportChoice } from "./connection.ts";
-import { shortened } from "./event-text.ts";
 import { Events } from "./events.tsx";
 import { IdentityPanel } from "./identity.tsx";
 import { InterruptionPanel } from "./interruption.tsx";
@@ -64,7 +63,7 @@ function ConnectionPanel({ connection }: { readonly connection: Connection }): J
           </div>
           <div>
             <dt>Round trip</dt>
-            <dd class="live-figure">{roundTrip(roundTripMs.value, measuresRoundTrip)}</dd>
+            <dd>{roundTrip(roundTripMs.value, measuresRoundTrip)}</dd>
           </div>
           <div>
             <dt>Transport</dt>

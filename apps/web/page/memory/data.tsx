@@ -3,6 +3,7 @@ import type { JSX } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { ConfirmButton } from "../ui/confirm.tsx";
 import { Field } from "../ui/field.tsx";
+import { counted, shortened } from "../ui/format.ts";
 import { Notice } from "../ui/notice.tsx";
 import { Panel } from "../ui/panel.tsx";
 import type { Content } from "./api.ts";
@@ -41,7 +42,7 @@ export function Data({
       title="Data"
       actions={
         <>
-          <span class="tag">{size === 1 ? "1 key" : `${size} keys`}</span>
+          <span class="tag">{counted(size, "key")}</span>
           <span class="tag tag-accent">revision {content.rev}</span>
         </>
       }
@@ -126,7 +127,7 @@ function Search({ count }: { readonly count: number }): JSX.Element {
         )}
       />
       <p role="status" class="visually-hidden">
-        {wanted === "" ? "" : count === 1 ? "1 key is found." : `${count} keys are found.`}
+        {wanted === "" ? "" : `${counted(count, "key is", "keys are")} found.`}
       </p>
     </>
   );
@@ -193,7 +194,7 @@ function Folded({ value }: { readonly value: string }): JSX.Element {
           {unfolded(value)}
         </pre>
       ) : (
-        <code id={id}>{value.slice(0, foldFrom)}…</code>
+        <code id={id}>{shortened(value, foldFrom)}</code>
       )}
       <button
         type="button"
@@ -204,7 +205,7 @@ function Folded({ value }: { readonly value: string }): JSX.Element {
           setOpen(!open);
         }}
       >
-        {open ? "Show less" : `Show all ${value.length.toLocaleString()} characters`}
+        {open ? "Show less" : `Show all ${counted(value.length, "character")}`}
       </button>
     </>
   );
@@ -212,5 +213,5 @@ function Folded({ value }: { readonly value: string }): JSX.Element {
 
 function unfolded(value: string): string {
   const text = value.length > maxShown ? value : JSON.stringify(JSON.parse(value), undefined, 2);
-  return text.length > maxShown ? `${text.slice(0, maxShown)}…` : text;
+  return shortened(text, maxShown);
 }

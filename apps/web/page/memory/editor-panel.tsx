@@ -1,5 +1,6 @@
 import type { JSX, RefObject } from "preact";
 import { Field } from "../ui/field.tsx";
+import { shortened } from "../ui/format.ts";
 import { Panel } from "../ui/panel.tsx";
 import type { Memory } from "./memory.ts";
 import { Outcome } from "./outcome.tsx";
@@ -98,7 +99,7 @@ function Moved({ memory }: { readonly memory: Memory }): JSX.Element {
         <p>It is deleted.</p>
       ) : (
         <p>
-          It is now <code>{there.length > 200 ? `${there.slice(0, 200)}…` : there}</code>
+          It is now <code>{shortened(there, 200)}</code>
         </p>
       )}
       <div class="row">

@@ -1,4 +1,5 @@
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
+import { messageOf } from "../ui/format.ts";
 import type { Content } from "./api.ts";
 import type { Updates } from "./updates.ts";
 
@@ -20,9 +21,8 @@ export function valueProblem(text: string): string | undefined {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
     return /^[\s]*["{[]/.test(text)
-      ? `This is no JSON: ${reason}.`
+      ? `This is no JSON: ${messageOf(error)}.`
       : `This is no JSON; a text stands in quotes: ${JSON.stringify(text.trim().slice(0, 40))}.`;
   }
   if (value === null) return "null deletes a key; use Delete for that.";

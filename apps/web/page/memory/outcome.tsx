@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { duration } from "../ui/format.ts";
+import { counted, duration, shortened } from "../ui/format.ts";
 import { Status } from "../ui/status.tsx";
 import type { Memory } from "./memory.ts";
 import { replicaName } from "./replicas.ts";
@@ -48,8 +48,7 @@ export function Outcome({
           <Status tone="good">Everywhere</Status>
           <p>
             {deed}: revision {state.rev}, committed in {duration(state.commitMs)}, confirmed by{" "}
-            {state.confirmed === 1 ? "1 replica" : `${state.confirmed} replicas`} after{" "}
-            {duration(state.confirmMs)}.
+            {counted(state.confirmed, "replica")} after {duration(state.confirmMs)}.
           </p>
         </>
       );
@@ -63,7 +62,7 @@ export function Outcome({
               <>somebody has deleted it.</>
             ) : (
               <>
-                it is now <code>{short(state.theirs)}</code>, at revision {state.rev}.
+                it is now <code>{shortened(state.theirs, 200)}</code>, at revision {state.rev}.
               </>
             )}
           </p>
@@ -119,8 +118,4 @@ function names(memory: Memory, missing: readonly string[]): string {
   return missing
     .map((id) => replicaName(replicas.find((each) => each.id === id) ?? { id, index: undefined }))
     .join(", ");
-}
-
-function short(text: string): string {
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }

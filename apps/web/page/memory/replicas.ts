@@ -1,3 +1,4 @@
+import { counted } from "../ui/format.ts";
 import type { Overview, ReplicaReport } from "./api.ts";
 
 /** One replica, as the strip shows it. */
@@ -163,5 +164,5 @@ export function servingSummary(replicas: readonly ReplicaState[]): string {
   const serving = replicas.filter(
     ({ condition }) => condition === "current" || condition === "behind",
   ).length;
-  return serving === 1 ? "1 replica serves." : `${serving} replicas serve.`;
+  return `${counted(serving, "replica serves", "replicas serve")}.`;
 }

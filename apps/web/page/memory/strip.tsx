@@ -29,11 +29,7 @@ export function Strip({ memory }: { readonly memory: Memory }): JSX.Element {
   const replicas = memory.replicas.value;
   const head = memory.head.value;
   return (
-    <Panel
-      title="Replicas"
-      actions={<p class="memory-head">{stripSummary(replicas, head)}</p>}
-      class="memory-replicas"
-    >
+    <Panel title="Replicas" actions={<p class="memory-head">{stripSummary(replicas, head)}</p>}>
       {/* Who comes and goes is told; the revisions, which change all the time, are there to be read. */}
       <p role="status" class="visually-hidden">
         {servingSummary(replicas)}

@@ -1,3 +1,5 @@
+import { messageOf } from "../ui/format.ts";
+
 export type DraftFormat = "text" | "json";
 
 /** What may be published, or why not. */
@@ -27,6 +29,6 @@ function readJson(text: string): Checked {
   try {
     return { data: JSON.parse(text) as unknown };
   } catch (error) {
-    return { problem: `This is not JSON: ${error instanceof Error ? error.message : ""}.` };
+    return { problem: `This is not JSON: ${messageOf(error)}.` };
   }
 }

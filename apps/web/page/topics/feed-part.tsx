@@ -1,11 +1,10 @@
 import { Component, type JSX } from "preact";
 import { useId } from "preact/hooks";
-import { clockTime } from "../ui/format.ts";
+import { clockTime, counted, exactTime } from "../ui/format.ts";
 import { Notice } from "../ui/notice.tsx";
 import { type Cap, caps, type Mark, maxRows, type Message, type Row } from "./feed.ts";
 import { PayloadText } from "./payload-text.tsx";
 import type { Topic } from "./topic.ts";
-import { counted, exactTime } from "./words.ts";
 
 /** The feed of a topic: newest first, and silent for screen readers, which are told how much is new. */
 export function FeedPart({ topic }: { readonly topic: Topic }): JSX.Element {
@@ -74,7 +73,7 @@ function Paused({ topic: { feed } }: { readonly topic: Topic }): JSX.Element | n
   const { waiting, lostWaiting } = feed.view.value;
   return (
     <p class="topics-paused">
-      <strong>Paused</strong> since {clockTime(new Date(since))}.{" "}
+      <strong>Paused</strong> since {clockTime(since)}.{" "}
       {waiting === 0 ? "Nothing has come since." : `${counted(waiting, "message")} since`}
       {waiting === 0
         ? null
@@ -176,7 +175,7 @@ function markText({ mark, count }: Mark): string {
         ? "Back: nothing was missed."
         : `Back: ${counted(count ?? 0, "missed message")} recovered.`;
     case "gap":
-      return `Gap: ${count === undefined ? "some messages are" : count === 1 ? "1 message is" : `${counted(count, "message")} are`} missing here and cannot be had any more.`;
+      return `Gap: ${count === undefined ? "some messages are" : counted(count, "message is", "messages are")} missing here and cannot be had any more.`;
     case "resubscribed":
       return "Back: what was published meanwhile is unknown, for this channel keeps nothing.";
   }

@@ -1,10 +1,9 @@
 import type { JSX } from "preact";
 import { useId } from "preact/hooks";
-import { clockTime } from "../ui/format.ts";
+import { clockTime, counted } from "../ui/format.ts";
 import { Offset } from "./feed-part.tsx";
 import { PayloadText } from "./payload-text.tsx";
 import { historyLimits, type Topic } from "./topic.ts";
-import { counted } from "./words.ts";
 
 /** What the gateway keeps of a topic, asked for by the person. */
 export function HistoryPart({ topic }: { readonly topic: Topic }): JSX.Element {
@@ -77,8 +76,7 @@ function Loaded({ topic }: { readonly topic: Topic }): JSX.Element {
         {publications.length === 0
           ? "Nothing is kept"
           : `${counted(publications.length, "publication")}, newest first,`}{" "}
-        at {clockTime(new Date(at))}. Position {offset.toLocaleString("en")} in epoch{" "}
-        <code>{epoch}</code>.
+        at {clockTime(at)}. Position {offset.toLocaleString("en")} in epoch <code>{epoch}</code>.
       </p>
       {publications.length === 0 ? null : (
         <ol

@@ -1,3 +1,5 @@
+import { beginning } from "../ui/format.ts";
+
 /** A payload as text that can be shown, or its beginning. */
 export interface Shown {
   readonly text: string;
@@ -32,18 +34,11 @@ export function unfold(data: unknown): Shown {
 
 function write(data: unknown, limit: number, indented: boolean): Shown {
   if (typeof data === "string") {
-    return { text: whole(data, limit), plain: true, cut: data.length > limit };
+    return { text: beginning(data, limit), plain: true, cut: data.length > limit };
   }
   const writer = new Writer(limit, indented);
   writer.value(data, 0);
-  return { text: whole(writer.text, limit), plain: false, cut: writer.full };
-}
-
-/** The first characters, and no half of one: those beyond U+FFFF have two units. */
-function whole(text: string, limit: number): string {
-  if (text.length <= limit) return text;
-  const last = text.charCodeAt(limit - 1);
-  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? limit - 1 : limit);
+  return { text: beginning(writer.text, limit), plain: false, cut: writer.full };
 }
 
 /** Writes JSON until there is enough of it; each level of depth is written, too, so that there are not too many. */

@@ -1,10 +1,9 @@
 import type { ReadonlySignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { clockTime } from "../ui/format.ts";
+import { clockTime, counted, exactTime } from "../ui/format.ts";
 import { unfold } from "./payload.ts";
 import type { Movement, Present, PresenceView } from "./presence.ts";
 import type { Topic } from "./topic.ts";
-import { counted, exactTime } from "./words.ts";
 
 /** Who else is on a topic. */
 export function PresencePart({
@@ -78,7 +77,7 @@ function sentence(
   const clients = `${more ? "More than " : ""}${counted(count, "client")}`;
   return announced
     ? `${clients}, kept up by joins and leaves.`
-    : `${clients} at ${clockTime(new Date(askedAt))}.`;
+    : `${clients} at ${clockTime(askedAt)}.`;
 }
 
 function Who({ who, own }: { readonly who: Present; readonly own: boolean }): JSX.Element {

@@ -17,7 +17,7 @@ export function PublishPart({ topic }: { readonly topic: Topic }): JSX.Element {
   const json = format.value === "json";
   return (
     <form
-      class="stack topics-part topics-publish"
+      class="stack topics-part"
       onSubmit={(event) => {
         event.preventDefault();
         void topic.publish();
@@ -87,7 +87,7 @@ function outcomeText(outcome: Publishing): readonly [text: string, style: string
       return ["Publishing …", "small quiet"];
     case "done":
       return [
-        `Published at ${clockTime(new Date(outcome.at))}; the gateway had it after ${duration(outcome.tookMs)}.`,
+        `Published at ${clockTime(outcome.at)}; the gateway had it after ${duration(outcome.tookMs)}.`,
         "small topics-done",
       ];
     case "failed":

@@ -2,6 +2,7 @@ import type { ReadonlySignal } from "@preact/signals";
 import { useComputed } from "@preact/signals";
 import type { JSX } from "preact";
 import { Chart, type ChartSeries } from "../ui/chart.tsx";
+import { counted } from "../ui/format.ts";
 import { Notice } from "../ui/notice.tsx";
 import { Panel } from "../ui/panel.tsx";
 import { Status } from "../ui/status.tsx";
@@ -10,7 +11,6 @@ import { HistoryPart } from "./history-part.tsx";
 import { PresencePart } from "./presence-part.tsx";
 import { PublishPart } from "./publish-part.tsx";
 import type { Topic } from "./topic.ts";
-import { counted } from "./words.ts";
 
 const words = {
   unsubscribed: "Not subscribed",
@@ -47,12 +47,12 @@ export function TopicPanel({
     >
       <Problem topic={topic} />
       <div class="topics-parts">
-        <div class="stack topics-main">
+        <div class="stack">
           <Figures topic={topic} />
           <FeedPart topic={topic} />
           <PublishPart topic={topic} />
         </div>
-        <div class="stack topics-side">
+        <div class="stack">
           <RateChart topic={topic} />
           <PresencePart topic={topic} clientId={clientId} />
           <HistoryPart topic={topic} />

@@ -1,7 +1,7 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
 import type { Channel, ChannelState } from "../live/channels.ts";
-import { CallError } from "../live/codes.ts";
 import type { Connection } from "../live/connection.ts";
+import { messageOf } from "../ui/format.ts";
 import { checkDraft, type DraftFormat } from "./draft.ts";
 import { Feed, type Publication } from "./feed.ts";
 import { Presence } from "./presence.ts";
@@ -145,7 +145,7 @@ export class Topic {
       // Unless it was written on meanwhile.
       if (this.draft.peek() === text) this.draft.value = "";
     } catch (error) {
-      this.#publishing.value = { kind: "failed", problem: problemOf(error) };
+      this.#publishing.value = { kind: "failed", problem: messageOf(error) };
     }
   }
 
@@ -155,7 +155,7 @@ export class Topic {
       const { clients } = await this.#channel.presence();
       if (!this.#ended) answered(clients, this.#now());
     } catch (error) {
-      refused(problemOf(error));
+      refused(messageOf(error));
     }
   }
 
@@ -169,7 +169,7 @@ export class Topic {
         ...{ publications: publications, offset, epoch },
       };
     } catch (error) {
-      this.#history.value = { kind: "failed", problem: problemOf(error) };
+      this.#history.value = { kind: "failed", problem: messageOf(error) };
     }
   }
 
@@ -178,10 +178,4 @@ export class Topic {
     this.#ended = true;
     this.#channel.end();
   }
-}
-
-/** Why something was not done; with the code of who said so, unless that is the page itself. */
-function problemOf(error: unknown): string {
-  if (!(error instanceof CallError)) return String(error);
-  return error.code < 100 ? error.message : `${error.message} (${error.code})`;
 }

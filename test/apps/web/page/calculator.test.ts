@@ -200,7 +200,7 @@ describe("Try it", { concurrency: 4 }, () => {
     calculator.compute("sum", "1", "1", "rpc");
     const call = await attempt(calculator, (last) => last.number === 2 && settled(last));
     assert.ok(call.answer.kind === "refused");
-    assert.equal(call.answer.message, "the page is not connected (3)");
+    assert.equal(call.answer.message, "the page is not connected");
   });
 
   it("says that a result has not arrived", async () => {

@@ -27,7 +27,8 @@ describe("what the console says of times and errors", () => {
 
   it("says an error's message, with its code where the protocol has given it one", () => {
     assert.equal(messageOf(new Error("no such thing")), "no such thing");
-    assert.equal(messageOf({ code: 103, message: "permission denied" }), "103: permission denied");
+    assert.equal(messageOf({ code: 103, message: "permission denied" }), "permission denied (103)");
+    assert.equal(messageOf({ code: 3, message: "not connected" }), "not connected");
     assert.equal(messageOf(Object.assign(new Error("refused"), { code: "ECONN" })), "refused");
     assert.equal(messageOf("only text"), "only text");
     assert.equal(messageOf(undefined), "undefined");

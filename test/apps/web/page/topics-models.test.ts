@@ -16,7 +16,7 @@ import { Presence } from "../../../../apps/web/page/topics/presence.ts";
 import { Rate, rateSeconds } from "../../../../apps/web/page/topics/rate.ts";
 import { Summary } from "../../../../apps/web/page/topics/summary.ts";
 import { Topics } from "../../../../apps/web/page/topics/topics.ts";
-import { counted, exactTime } from "../../../../apps/web/page/topics/words.ts";
+import { counted, exactTime } from "../../../../apps/web/page/ui/format.ts";
 
 describe("a payload as text", () => {
   it("is a text as it is, and JSON of everything else", () => {
