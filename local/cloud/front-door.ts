@@ -105,9 +105,9 @@ export class FrontDoor {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const asked = this.#control && parse(request);
-    if (asked !== undefined && !("code" in asked) && asked.path.startsWith(controlPrefix)) {
-      this.#control?.(request, response, asked).catch(() => {
+    const asked = parse(request);
+    if (this.#control !== undefined && isControl(asked)) {
+      this.#control(request, response, asked).catch(() => {
         // The client broke off its own request.
         response.destroy();
       });
@@ -158,6 +158,11 @@ export class FrontDoor {
     client.on("error", () => client.destroy());
     this.#tunnels.add(client);
     client.once("close", () => this.#tunnels.delete(client));
+    if (this.#control !== undefined && isControl(parse(request))) {
+      const message = "there is no websocket at this path";
+      refuse(client, { status: 404, code: "not_found", message });
+      return;
+    }
     const link = await this.#link(request);
     if ("code" in link) {
       refuse(client, link);
@@ -237,6 +242,11 @@ export class FrontDoor {
     const message = `service ${destination.service}: no instance accepts connections`;
     return { status: 502, code: "no_instance", message };
   }
+}
+
+/** Whether the front door answers a request itself. */
+function isControl<T extends { readonly path: string }>(asked: T | Refusal): asked is T {
+  return "path" in asked && asked.path.startsWith(controlPrefix);
 }
 
 function send(link: Link, method: string, headers: readonly string[]): ClientRequest {

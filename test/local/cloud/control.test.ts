@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { request, type IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
 import { after, before, describe as suite, it } from "node:test";
-import type { Picture } from "../../../local/cloud/picture.ts";
+import { type Picture, pictureOf } from "../../../local/cloud/picture.ts";
 import { eventually } from "../../support/eventually.ts";
 import { ask, deploy, raw, rules, startCloud, type TestCloud } from "./support.ts";
 
@@ -12,6 +12,7 @@ before(async () => {
   test = await startCloud();
   await deploy(test, "w1");
   await deploy(test, "s1", { service: "ws", flexible: true });
+  await deploy(test, "m1", { service: "m", manual: 3 });
   await rules(test, [{ path: "/ws*", service: "ws" }]);
 });
 after(() => test.cloud.stop());
@@ -51,6 +52,9 @@ async function call(
 const picture = async (): Promise<Picture> =>
   (await call("/_local/system")).body as unknown as Picture;
 
+const processes = ({ services }: Picture) =>
+  services.flatMap(({ versions }) => versions).flatMap(({ instances }) => instances);
+
 const ws = { service: "ws", version: "s1", index: 0 };
 const codeOf = ({ body }: Answer): unknown =>
   (body["error"] as { code?: string } | undefined)?.code;
@@ -87,6 +91,24 @@ suite("the local cloud's own API", () => {
     assert.deepEqual(pidOf(after, "default"), pidOf(before, "default"));
   });
 
+  it("kills one of several instances, while the others go on as they are", async () => {
+    const before = processes(await picture());
+    const victim = before.find(({ id }) => id === "m.1");
+    assert.deepEqual(victim?.kill, { service: "m", version: "m1", index: 1 });
+    const { body } = await call("/_local/kill", { body: JSON.stringify(victim.kill) });
+    assert.deepEqual(body, { killed: { pid: victim.pid } });
+    const after = await eventually("it serves again", async () => {
+      const now = processes(await picture());
+      return now.every(({ state }) => state === "live") ? now : undefined;
+    });
+    const back = after.find(({ id }) => id === "m.1");
+    assert.equal(back?.starts, victim.starts + 1);
+    assert.notEqual(back.pid, victim.pid);
+    assert.ok((back.startedAt ?? "") > (victim.startedAt ?? ""));
+    const others = (all: typeof after) => all.filter(({ id }) => id !== "m.1");
+    assert.deepEqual(others(after), others(before));
+  });
+
   it("says what is wrong with a target, and kills nothing", async () => {
     for (const [body, status, code] of [
       [JSON.stringify({ ...ws, index: 1 }), 404, "no_such_process"],
@@ -103,8 +125,8 @@ suite("the local cloud's own API", () => {
       const answer = await call("/_local/kill", { body });
       assert.deepEqual([answer.status, codeOf(answer)], [status, code], body.slice(0, 50));
     }
-    const starts = (await picture()).services.map((each) => each.versions[0]?.instances[0]?.state);
-    assert.deepEqual(starts, ["live", "live"]);
+    const states = processes(await picture()).map(({ state }) => state);
+    assert.deepEqual(states, ["live", "live", "live", "live", "live"]);
   });
 
   it("answers by names of this machine only, so that no other name can be made to lead here", async () => {
@@ -182,6 +204,21 @@ suite("the local cloud's own API", () => {
     }
   });
 
+  it("does not become a websocket, and starts nothing by one", async () => {
+    const answer = await raw(
+      test.port,
+      [
+        "GET /_local/kill HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n",
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+        `POST /_local/kill HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`,
+        `Content-Length: ${JSON.stringify(ws).length}\r\n\r\n${JSON.stringify(ws)}`,
+      ].join(""),
+    );
+    assert.equal(answer.match(/HTTP\/1\.1 /g)?.length, 1);
+    assert.match(answer, /^HTTP\/1\.1 404 /);
+    assert.ok(processes(await picture()).every(({ state }) => state === "live"));
+  });
+
   it("takes nothing that is sent behind a refused body for a request", async () => {
     const big = " ".repeat(10_000);
     const answer = await raw(
@@ -193,5 +230,29 @@ suite("the local cloud's own API", () => {
     );
     assert.equal(answer.match(/HTTP\/1\.1 /g)?.length, 1);
     assert.match(answer, /^HTTP\/1\.1 415 /);
+  });
+});
+
+suite("the picture", () => {
+  const endpoints = (endpoint: string | undefined) =>
+    pictureOf({
+      ...{ services: new Map(), rules: [], nats: new Map() },
+      topics: new Map([
+        ["projects/p/topics/t", new Map([["projects/p/subscriptions/s", endpoint]])],
+      ]),
+    }).topics;
+  const topic = (subscription: object) => [
+    { name: "t", subscriptions: [{ name: "s", ...subscription }] },
+  ];
+
+  it("names the instance, or the version, to which a subscription pushes", () => {
+    const tail = "appengine.localhost:8080/_ah/push-handlers/m";
+    assert.deepEqual(
+      endpoints(`https://2-dot-v1-dot-m-dot-${tail}`),
+      topic({ service: "m", version: "v1", index: 2 }),
+    );
+    for (const endpoint of [undefined, `https://${tail}`, "https://elsewhere.example/", "no URL"]) {
+      assert.deepEqual(endpoints(endpoint), topic({ service: "" }), endpoint);
+    }
   });
 });

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { describe as suite, it } from "node:test";
 import { connect, nkeyAuthenticator, type NatsConnection } from "nats";
 import nkeys from "nkeys.js";
+import type { Picture } from "../../../local/cloud/picture.ts";
 import type { Resource } from "../../../local/provider/backend.ts";
 import { alive, gone } from "../../support/alive.ts";
 import { eventually } from "../../support/eventually.ts";
-import { resource, startCloud, type TestCloud } from "./support.ts";
+import { ask, resource, startCloud, type TestCloud } from "./support.ts";
 
 const pair = nkeys.createUser();
 
@@ -67,6 +68,12 @@ async function client({ cloud }: TestCloud, index = 0): Promise<NatsConnection> 
   });
 }
 
+/** As the console sees the machine. */
+async function picturedNats({ port }: TestCloud): Promise<Picture["nats"][number] | undefined> {
+  const { body } = await ask(port, "/_local/system");
+  return (JSON.parse(body) as Picture).nats.find(({ name }) => name === "nats-0");
+}
+
 suite("a NATS machine", () => {
   it("of another version than the one at hand is refused", async () => {
     const test = await startCloud();
@@ -105,8 +112,17 @@ suite("a NATS machine", () => {
     await manager.streams.add({ name: "S", subjects: ["s"] });
     await nats.jetstream().publish("s", "kept");
     const pid = test.cloud.nats.pid("nats-0") ?? 0;
-    process.kill(pid, "SIGKILL");
+    const { body } = await ask(test.port, "/_local/kill", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ nats: "nats-0" }),
+    });
+    assert.deepEqual(JSON.parse(body), { killed: { pid } });
+    assert.equal((await picturedNats(test))?.state, "restarting");
     await gone(pid);
+    await eventually("it is live again", async () => (await picturedNats(test))?.state === "live");
+    assert.equal((await picturedNats(test))?.starts, 2);
+    assert.notEqual(test.cloud.nats.pid("nats-0"), pid);
     await eventually("the client reads the message again", async () => {
       return (await manager.streams.getMessage("S", { seq: 1 })).string() === "kept";
     });
