@@ -36,17 +36,16 @@ export function cloudSource(options: CloudSourceOptions): SystemSource {
       const limited = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
       const missing: string[] = [];
       const lacks = (error: unknown): undefined => {
-        missing.push(error instanceof Error ? error.message : String(error));
+        missing.push(sentence(error instanceof Error ? error.message : String(error)));
       };
       const asked =
         servicesMethod === null ? undefined : await call(servicesMethod, {}).catch(lacks);
       let processes = processesOf(asked, "services", "instance");
       const natsAnswers = processes.length > 0;
+      let replicas: unknown;
       if (hasM && !processes.some(({ service }) => service === "m")) {
         // Whoever has no such method, or an m of before it, still has this.
-        const replicas = await answerOf("M", () => get("/m/replicas", { signal: limited })).catch(
-          lacks,
-        );
+        replicas = await answerOf("M", () => get("/m/replicas", { signal: limited })).catch(lacks);
         processes = [...processes, ...processesOf(replicas, "replicas", "replica")];
       }
       const [nats, ...others] = declared.nats;
@@ -55,12 +54,14 @@ export function cloudSource(options: CloudSourceOptions): SystemSource {
           ...declared,
           services: withOthers(declared.services, processes).map((service) => {
             const own = processes.filter((process) => process.service === service.service);
+            const unseen =
+              asked === undefined && !(service.service === "m" && replicas !== undefined);
             // The default service has answered for this page.
             const first: VersionPart[] =
               service.service === "default" && version !== ""
                 ? [{ version, share: null, instances: [] }]
                 : [];
-            return { ...service, versions: [...first, ...versionsOf(own)] };
+            return { ...service, unseen, versions: [...first, ...versionsOf(own)] };
           }),
           // Of several nobody here knows which ones live.
           nats:
@@ -83,6 +84,10 @@ function withOthers(
   const known = new Set(services.map(({ service }) => service));
   const others = new Set(processes.map(({ service }) => service).filter((one) => !known.has(one)));
   return [...services, ...[...others].map((service) => ({ service, versions: [], nats: true }))];
+}
+
+function sentence(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
 }
 
 function versionsOf(processes: readonly Process[]): VersionPart[] {

@@ -140,7 +140,7 @@ function clientBoxes(page: PageState | undefined): Part {
   if (page === undefined) {
     return group("client", width, heading, [note("client/all", "browsers, apps")]);
   }
-  const text = page === "connected" ? "this page" : page;
+  const text = { connected: "this page", connecting: "connecting", disconnected: "offline" }[page];
   return group("client", width, heading, [
     {
       ...{ id: "client/page", kind: "instance", tone: toneOf(page) },
@@ -221,7 +221,7 @@ function serviceBoxes(service: ServicePart): Part {
       Math.ceil(Math.min(version.instances.length, most.instances) / chip.perRow) *
       (chip.height + gap);
   }
-  if (service.versions.length === 0) line("none", "declared, not there");
+  if (service.versions.length === 0) line("none", absenceText(service));
   if (service.idleVersions !== undefined) line("idle", idleText(service.idleVersions));
   const height = y + pad - gap;
   return {
@@ -400,7 +400,12 @@ export function receiverOf({ service, index }: TopicPart["subscriptions"][number
   return index === undefined ? service : `${service}.${index}`;
 }
 
-export function kindText({ kind, scaling }: ServicePart): string {
+/** What is to say of a service of which nothing is seen. */
+export function absenceText({ unseen }: ServicePart): string {
+  return unseen === true ? "declared; whether it runs is not seen here" : "declared, not there";
+}
+
+function kindText({ kind, scaling }: ServicePart): string {
   return kind === undefined ? "not declared" : `${kind}, ${scaling ?? "unknown"} scaling`;
 }
 

@@ -3,7 +3,7 @@ import { ConfirmButton } from "../ui/confirm.tsx";
 import { clockTime, duration } from "../ui/format.ts";
 import { Panel } from "../ui/panel.tsx";
 import { Status } from "../ui/status.tsx";
-import { idleText, inOrder, percent, receiverOf, toneOf } from "./layout.ts";
+import { absenceText, idleText, inOrder, percent, receiverOf, toneOf } from "./layout.ts";
 import {
   type InstancePart,
   isSame,
@@ -77,7 +77,7 @@ export function ListView({
 }
 
 function Service({
-  service: { service, kind, scaling, versions, idleVersions },
+  service: part,
   paths,
   kill,
   kills,
@@ -87,6 +87,8 @@ function Service({
   readonly kill: KillIt;
   readonly kills: readonly Kill[];
 }): JSX.Element {
+  const { service, kind, scaling, versions, idleVersions } = part;
+  const absence = absenceText(part);
   return (
     <Panel title={service} actions={<span class="tag">{kind ?? "not declared"}</span>}>
       <div class="stack">
@@ -106,7 +108,7 @@ function Service({
         </dl>
         {versions.length === 0 ? (
           <p>
-            <Status tone="quiet">Declared, not there</Status>
+            <Status tone="quiet">{`${absence.slice(0, 1).toUpperCase()}${absence.slice(1)}`}</Status>
           </p>
         ) : null}
         {versions.map(({ version, share, instances }) => (

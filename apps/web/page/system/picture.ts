@@ -36,6 +36,8 @@ export interface ServicePart {
   readonly versions: readonly VersionPart[];
   /** Whether it is a client of NATS. */
   readonly nats?: boolean;
+  /** Nobody could be asked whether it runs: that nothing of it is shown does not say that it does not. */
+  readonly unseen?: boolean;
   /** How many more versions there are, without traffic and without instances. */
   readonly idleVersions?: number;
 }

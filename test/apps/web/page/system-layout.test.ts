@@ -247,7 +247,7 @@ describe("this page in the picture", () => {
     for (const [page, text, tone] of [
       ["connected", "this page", undefined],
       ["connecting", "connecting", "busy"],
-      ["disconnected", "disconnected", "busy"],
+      ["disconnected", "offline", "busy"],
     ] as const) {
       const { boxes, lines } = layoutOf(nothing, page);
       assert.equal(boxes.find(({ id }) => id === "client/page")?.text, text);

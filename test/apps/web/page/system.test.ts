@@ -143,7 +143,7 @@ describe("the system of a page", () => {
     // What a look that had begun before shows: the one who was killed, living.
     await page.looksAgain();
     assert.deepEqual(outcome(), { kind: "killed", pid: 1 });
-    look = one("restarting");
+    look = one("restarting", 2);
     await page.looksAgain();
     assert.deepEqual(outcome(), { kind: "killed", pid: 1 });
     page.nowMs = 1_234;
@@ -331,6 +331,7 @@ describe("the system of a page in the cloud", () => {
     });
     assert.deepEqual(seen.picture.nats, [{ name: "nats-0", state: "live" }]);
     assert.equal(seen.missing, undefined);
+    assert.ok(seen.picture.services.every(({ unseen }) => unseen === false));
   });
 
   it("asks M for its replicas where no gateway says who is there", async () => {
@@ -349,15 +350,21 @@ describe("the system of a page in the cloud", () => {
       m: [["m1", "m.0 live", "m.1 live"]],
     });
     assert.deepEqual(seen.picture.nats, declared.nats, "nobody says that it lives");
+    assert.deepEqual(
+      seen.picture.services.map(({ unseen }) => unseen),
+      [true, true, false],
+      "nobody says that add does not",
+    );
   });
 
   it("shows what is declared, and says what is not known, where nobody answers", async () => {
     const seen = await look({
-      call: () => Promise.reject(new Error("The page is not connected.")),
+      call: () => Promise.reject(new Error("the page is not connected")),
     });
     assert.deepEqual(shown(seen), { default: [["w1"]], add: [], m: [] });
     assert.equal(seen.missing, "The page is not connected. M answers 503: asleep.");
     const { rules: all, nats, topics } = seen.picture;
+    assert.ok(seen.picture.services.every(({ unseen }) => unseen));
     assert.deepEqual([all, nats, topics], [declared.rules, declared.nats, declared.topics]);
   });
 
