@@ -110,10 +110,14 @@ function processPart(process: PicturedProcess, kill: KillTarget): ProcessPart {
   };
 }
 
-/** Whom an endpoint names: `https://<instance>-dot-<version>-dot-<service>-dot-<host>/…`. */
+/** Whom an endpoint names: `https://[[<instance>-dot-]<version>-dot-]<service>-dot-<host>/…`. */
 function receiver(endpoint: string | undefined): Omit<SubscriptionPart, "name"> {
   const host = endpoint === undefined ? "" : (URL.parse(endpoint)?.hostname ?? "");
-  const [index, version, service, ...rest] = (host.split(".")[0] ?? "").split("-dot-");
-  if (service === undefined || version === undefined || rest.length === 0) return { service: "" };
-  return { service, version, ...(/^\d+$/.test(index ?? "") ? { index: Number(index) } : {}) };
+  const target = (host.split(".")[0] ?? "").split("-dot-").slice(0, -1);
+  const [service, version, index] = target.toReversed();
+  return {
+    service: service ?? "",
+    ...(version === undefined ? {} : { version }),
+    ...(/^\d+$/.test(index ?? "") ? { index: Number(index) } : {}),
+  };
 }

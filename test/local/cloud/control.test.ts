@@ -245,12 +245,17 @@ suite("the picture", () => {
     { name: "t", subscriptions: [{ name: "s", ...subscription }] },
   ];
 
-  it("names the instance, or the version, to which a subscription pushes", () => {
+  it("names the service, version and instance to which a subscription pushes", () => {
     const tail = "appengine.localhost:8080/_ah/push-handlers/m";
     assert.deepEqual(
       endpoints(`https://2-dot-v1-dot-m-dot-${tail}`),
       topic({ service: "m", version: "v1", index: 2 }),
     );
+    assert.deepEqual(
+      endpoints(`https://v1-dot-m-dot-${tail}`),
+      topic({ service: "m", version: "v1" }),
+    );
+    assert.deepEqual(endpoints(`https://m-dot-${tail}`), topic({ service: "m" }));
     for (const endpoint of [undefined, `https://${tail}`, "https://elsewhere.example/", "no URL"]) {
       assert.deepEqual(endpoints(endpoint), topic({ service: "" }), endpoint);
     }
