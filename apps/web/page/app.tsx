@@ -108,10 +108,7 @@ export function App({ console }: { readonly console: Console }): JSX.Element {
           Skip to the content
         </a>
         <div class="top-line">
-          <h1 class="top-name">
-            <span class="top-mark" aria-hidden="true" />
-            {product}
-          </h1>
+          <ProductName />
           <ConnectionStatus connection={console.connection} />
           <nav aria-label="Views">
             <ul>
@@ -137,6 +134,16 @@ export function App({ console }: { readonly console: Console }): JSX.Element {
       </main>
       <Foot settings={console.settings} />
     </>
+  );
+}
+
+/** What stands first in the header. */
+export function ProductName(): JSX.Element {
+  return (
+    <h1 class="top-name">
+      <span class="top-mark" aria-hidden="true" />
+      {product}
+    </h1>
   );
 }
 

@@ -1,5 +1,5 @@
 import { type ComponentChildren, render } from "preact";
-import { App } from "./app.tsx";
+import { App, ProductName } from "./app.tsx";
 import { createConsole } from "./console.ts";
 import { readSettings } from "./settings.ts";
 import { messageOf } from "./ui/format.ts";
@@ -15,10 +15,7 @@ function show(notice: ComponentChildren): void {
     <>
       <header class="top">
         <div class="top-line">
-          <h1 class="top-name">
-            <span class="top-mark" aria-hidden="true" />
-            App Engine realtime
-          </h1>
+          <ProductName />
         </div>
       </header>
       <main class="view">{notice}</main>

@@ -4,7 +4,7 @@ import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { Connection } from "../live/connection.ts";
 import { Choice } from "../ui/choice.tsx";
 import { Field } from "../ui/field.tsx";
-import { clockTime, duration, shortened } from "../ui/format.ts";
+import { capitalized, clockTime, duration, shortened } from "../ui/format.ts";
 import { Notice } from "../ui/notice.tsx";
 import { Panel } from "../ui/panel.tsx";
 import {
@@ -218,7 +218,7 @@ function Last({ attempt }: { readonly attempt: Attempt }): JSX.Element {
       </dl>
       {answer.kind === "refused" ? (
         <Notice kind="error" title="The service gave no result.">
-          {sentence(answer.message)}
+          {capitalized(answer.message)}.
         </Notice>
       ) : null}
       {arrival.kind === "missing" ? (
@@ -262,7 +262,7 @@ function Attempts({ attempts }: { readonly attempts: readonly Attempt[] }): JSX.
                 ) : null}{" "}
                 <span class="tag">{attempt.way === "http" ? "HTTP" : "call"}</span>
                 {attempt.answer.kind === "refused" ? (
-                  <p class="calculator-refused">{sentence(attempt.answer.message)}</p>
+                  <p class="calculator-refused">{capitalized(attempt.answer.message)}.</p>
                 ) : null}
               </td>
               <td class="num">{answerText(attempt.answer)}</td>
@@ -273,10 +273,6 @@ function Attempts({ attempts }: { readonly attempts: readonly Attempt[] }): JSX.
       </table>
     </div>
   );
-}
-
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
 /** Longer texts are cut where they are shown, never on their way. */

@@ -11,7 +11,7 @@ import {
   type Subscription,
   SubscriptionState,
 } from "centrifuge";
-import { CallError, callError, clientCodes, errorSentence } from "./codes.ts";
+import { callError, errorSentence, notConnected } from "./codes.ts";
 import type { Happening } from "./events.ts";
 
 /** What somebody wants to hear of a channel. What it throws ends neither the connection nor another listener. */
@@ -175,7 +175,7 @@ class SharedChannel {
   /** Asks something with the subscription, at once or as soon as it is there. */
   async ask<T>(question: (subscription: Subscription) => Promise<T>): Promise<T> {
     if (this.#subscription === undefined || this.#client?.state === State.Disconnected) {
-      throw new CallError(clientCodes.disconnected, errorSentence(clientCodes.disconnected, ""));
+      throw notConnected();
     }
     try {
       return await question(this.#subscription);

@@ -3,6 +3,8 @@
  * docs/realtime.md has all of them.
  */
 
+import { capitalized } from "../ui/format.ts";
+
 /** Why a call, a publication or a question was not answered with success. */
 export class CallError extends Error {
   /** Of the protocol from 100 on, of a service from 400 on; below 100 the client's own. */
@@ -63,7 +65,8 @@ export function errorSentence(code: number, message: string): string {
 
 /** Why the connection is over for good. */
 export function endSentence(code: number, reason: string): string {
-  return `${endSentences[code] ?? capitalized(reason)} (${code}: ${reason})`;
+  const said = reason === "" ? "The connection has ended." : `${capitalized(reason)}.`;
+  return `${endSentences[code] ?? said} (${code}: ${reason})`;
 }
 
 /** Whatever a promise of the client was rejected with, as an error that says what it means. */
@@ -73,14 +76,15 @@ export function callError(cause: unknown): CallError {
   return new CallError(code, errorSentence(code, message), { cause });
 }
 
+/** What is asked for without a connection. */
+export function notConnected(): CallError {
+  const { disconnected } = clientCodes;
+  return new CallError(disconnected, errorSentence(disconnected, ""));
+}
+
 function partsOf(error: unknown): { code: number; message: string } {
   if (typeof error !== "object" || error === null) return { code: 0, message: String(error) };
   const code = "code" in error && typeof error.code === "number" ? error.code : 0;
   const message = "message" in error && typeof error.message === "string" ? error.message : "";
   return { code, message };
-}
-
-function capitalized(text: string): string {
-  if (text === "") return "The connection has ended.";
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }

@@ -9,7 +9,7 @@ import {
   transportName,
   type Wires,
 } from "./client.ts";
-import { CallError, callError, clientCodes, endSentence, errorSentence } from "./codes.ts";
+import { callError, endSentence, errorSentence, notConnected } from "./codes.ts";
 import { EventLog, type LiveEvent, type Totals } from "./events.ts";
 import { RoundTrip } from "./round-trip.ts";
 import { DemoIssuer, type Identity, readToken } from "./tokens.ts";
@@ -215,7 +215,7 @@ export class Connection {
   async call(method: string, data: unknown): Promise<unknown> {
     const client = this.#current?.client;
     if (client === undefined || client.state === State.Disconnected) {
-      throw new CallError(clientCodes.disconnected, errorSentence(clientCodes.disconnected, ""));
+      throw notConnected();
     }
     try {
       return (await client.rpc(method, data)).data as unknown;

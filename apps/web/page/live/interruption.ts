@@ -1,4 +1,4 @@
-import { CallError, callError, clientCodes, errorSentence } from "./codes.ts";
+import { callError, notConnected } from "./codes.ts";
 import type { Connection } from "./connection.ts";
 
 /** How long the other client may take to be there. */
@@ -17,7 +17,7 @@ export async function interruptAndPublish(
 ): Promise<void> {
   const other = connection.companion();
   if (other === undefined || connection.state.peek() !== "connected") {
-    throw new CallError(clientCodes.disconnected, errorSentence(clientCodes.disconnected, ""));
+    throw notConnected();
   }
   try {
     const its = other.newSubscription(channel);

@@ -7,9 +7,9 @@ import { Status } from "../ui/status.tsx";
 import { transportName } from "./client.ts";
 import { connectionStates } from "./connection-status.tsx";
 import type { Connection, TransportChoice } from "./connection.ts";
-import { Events } from "./events.tsx";
-import { IdentityPanel } from "./identity.tsx";
-import { InterruptionPanel } from "./interruption.tsx";
+import { Events } from "./events-panel.tsx";
+import { IdentityPanel } from "./identity-panel.tsx";
+import { InterruptionPanel } from "./interruption-panel.tsx";
 
 export interface LiveViewProps {
   readonly connection: Connection;

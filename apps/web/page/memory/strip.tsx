@@ -1,4 +1,5 @@
 import type { JSX } from "preact";
+import { capitalized } from "../ui/format.ts";
 import { Panel } from "../ui/panel.tsx";
 import { Status } from "../ui/status.tsx";
 import type { Memory } from "./memory.ts";
@@ -54,11 +55,10 @@ function Replica({
   const { id, instance, version, rev, behind, ageMs, leaseMs, condition } = replica;
   const [tone, word] = conditions[condition];
   const left = condition === "gone" ? 0 : Math.max(0, 1 - ageMs / leaseMs);
-  const name = replicaName(replica);
   return (
     <li class={`memory-replica memory-${condition}`}>
       <div class="memory-replica-head">
-        <h4>{name.charAt(0).toUpperCase() + name.slice(1)}</h4>
+        <h4>{capitalized(replicaName(replica))}</h4>
         <Status tone={fresh ? tone : "quiet"}>
           {condition === "behind" ? `${behind} behind` : word}
         </Status>

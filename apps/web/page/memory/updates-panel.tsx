@@ -1,6 +1,4 @@
-import { computed } from "@preact/signals";
 import type { JSX } from "preact";
-import { useMemo } from "preact/hooks";
 import { Chart } from "../ui/chart.tsx";
 import { clockTime, duration } from "../ui/format.ts";
 import { Notice } from "../ui/notice.tsx";
@@ -22,7 +20,7 @@ export function UpdatesPanel({ memory }: { readonly memory: Memory }): JSX.Eleme
   const { updates } = memory;
   const list = updates.list.value;
   const beating = updates.beating.value;
-  const summary = useMemo(() => computed(() => timesSummary(updates.times.value)), [updates]);
+  const times = updates.times.value;
   return (
     <Panel
       title="Updates from this page"
@@ -45,11 +43,11 @@ export function UpdatesPanel({ memory }: { readonly memory: Memory }): JSX.Eleme
         </Notice>
       ) : (
         <div class="stack">
-          {updates.times.value[0].length === 0 ? null : (
+          {times[0].length === 0 ? null : (
             <Chart
               title="The last 60 updates, by revision"
               unit="ms"
-              summary={summary.value}
+              summary={timesSummary(times)}
               series={series}
               data={updates.times}
               formatX={(rev) => String(Math.round(rev))}

@@ -1,8 +1,8 @@
 import type { ReadonlySignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { clockTime, counted, exactTime } from "../ui/format.ts";
-import { unfold } from "./payload.ts";
-import type { Movement, Present, PresenceView } from "./presence.ts";
+import { clockTime, counted, exactTime, shortened } from "../ui/format.ts";
+import { fold } from "./payload.ts";
+import type { Movement, Present, PresenceState, PresenceView } from "./presence.ts";
 import type { Topic } from "./topic.ts";
 
 /** Who else is on a topic. */
@@ -68,7 +68,7 @@ export function PresencePart({
 }
 
 function sentence(
-  state: string,
+  state: PresenceState,
   { count, more, askedAt, announced }: PresenceView,
   problem: string | undefined,
 ): string {
@@ -88,7 +88,7 @@ function Who({ who, own }: { readonly who: Present; readonly own: boolean }): JS
         {who.client.slice(0, 8)}
       </code>
       {own ? <span class="tag tag-accent">this page</span> : null}
-      {who.info === undefined ? null : <code>{unfold(who.info).text.slice(0, 200)}</code>}
+      {who.info === undefined ? null : <code>{shortened(fold(who.info).text, 200)}</code>}
     </>
   );
 }

@@ -61,6 +61,8 @@ export class Presence {
   #more = false;
   #askedAt: number | undefined;
   #announced = false;
+  /** Whether there is something to see that `view` does not have. */
+  #undrawn = false;
   /** Joins and leaves since the question that is open. */
   #since: Movement[] | undefined;
   #question = 0;
@@ -105,7 +107,6 @@ export class Presence {
         this.#since = undefined;
         this.#problem.value = problem;
         this.#state.value = "refused";
-        this.draw();
       },
     };
   }
@@ -118,8 +119,10 @@ export class Presence {
     this.#move("leave", info, at);
   }
 
-  /** Makes what came visible: `view` changes. */
+  /** Makes who came and went visible: `view` changes, where somebody did. */
   draw(): void {
+    if (!this.#undrawn) return;
+    this.#undrawn = false;
     this.#revision.value += 1;
   }
 
@@ -133,6 +136,7 @@ export class Presence {
       if (info !== undefined) this.#remember(presentOf(info));
     }
     for (const movement of since) this.#apply(movement);
+    this.#undrawn = true;
     this.#askedAt = at;
     this.#problem.value = undefined;
     this.#state.value = "known";
@@ -141,6 +145,7 @@ export class Presence {
 
   #move(kind: Movement["kind"], info: Info, at: number): void {
     const movement = { number: ++this.#moved, kind, at, who: presentOf(info) };
+    this.#undrawn = true;
     this.#announced = true;
     this.#movements = [movement, ...this.#movements].slice(0, keptMovements);
     // Bounded: who is asked about more than that has an answer that is no better.

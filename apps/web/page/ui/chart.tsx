@@ -143,7 +143,7 @@ function Line({
 }
 
 function timeOfDay(seconds: number): string {
-  return clockTime(new Date(seconds * 1_000));
+  return clockTime(seconds * 1_000);
 }
 
 function plainly(x: number): string {

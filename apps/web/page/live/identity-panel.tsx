@@ -2,9 +2,9 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Choice } from "../ui/choice.tsx";
 import { Field } from "../ui/field.tsx";
+import { shortened } from "../ui/format.ts";
 import { Panel } from "../ui/panel.tsx";
 import type { Connection } from "./connection.ts";
-import { shortened } from "./event-text.ts";
 import { type Identity, readToken } from "./tokens.ts";
 
 /** Who the page is to the gateway, and how to be somebody else. */
