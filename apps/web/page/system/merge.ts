@@ -12,7 +12,7 @@ export function complete(seen: Picture, declared: Picture): Picture {
       seen.nats,
       declared.nats,
       ({ name }) => name,
-      (one, other): NatsPart => one ?? { ...other, state: "declared" },
+      (one, other): NatsPart => one ?? other,
     ),
     topics: joined(
       seen.topics,

@@ -339,8 +339,8 @@ describe("the system of a page in the cloud", () => {
       servicesMethod: null,
       call: () => assert.fail("nobody offers that"),
       fetch: replicasOf(
-        { replica: "r-1", version: "m1", index: 1, serving: true },
-        { replica: "r-0", version: "m1", index: 0, serving: true },
+        { replica: "r-a", version: "m1", index: 1, serving: true },
+        { replica: "r-b", version: "m1", index: 0, serving: true },
         { replica: 7 },
       ),
     });
