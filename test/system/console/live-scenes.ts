@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { eventually } from "../../support/eventually.ts";
-import { scene, type Stage, type Visit } from "./stage.ts";
-
-/** A figure of a panel by its name. */
-async function figure(visit: Visit, panel: string, name: string): Promise<string> {
-  const pair = visit.region(panel).locator("dl > div").filter({ hasText: name });
-  return (await pair.locator("dd").first().innerText()).trim();
-}
+import { scene, type Stage } from "./stage.ts";
 
 /** The connection, as a person meets it. */
 export function liveScenes(stage: () => Stage): void {
@@ -18,11 +12,11 @@ export function liveScenes(stage: () => Stage): void {
       { hash: "#/live" },
       async (visit) => {
         await visit.connected();
-        assert.equal(await figure(visit, "Connection", "State"), "Connected");
-        assert.equal(await figure(visit, "Connection", "Transport"), "Websocket");
-        assert.match(await figure(visit, "Connection", "User"), /^visitor-[0-9a-f]{8}$/);
+        assert.equal(await visit.figure("Connection", "State"), "Connected");
+        assert.equal(await visit.figure("Connection", "Transport"), "Websocket");
+        assert.match(await visit.figure("Connection", "User"), /^visitor-[0-9a-f]{8}$/);
         await eventually("a round trip is measured", async () =>
-          /^[\d.]+ m?s$/.test(await figure(visit, "Connection", "Round trip")),
+          /^[\d.]+ m?s$/.test(await visit.figure("Connection", "Round trip")),
         );
       },
     );
@@ -41,10 +35,10 @@ export function liveScenes(stage: () => Stage): void {
           .getByRole("listitem")
           .filter({ hasText: "Subscribed to add again: 3 messages recovered." })
           .waitFor();
-        assert.equal(await figure(visit, "Recovery", "Connections lost"), "1");
-        assert.equal(await figure(visit, "Recovery", "Recoveries"), "1");
-        assert.equal(await figure(visit, "Recovery", "Messages recovered"), "3");
-        assert.equal(await figure(visit, "Recovery", "Gaps"), "0");
+        assert.equal(await visit.figure("Recovery", "Connections lost"), "1");
+        assert.equal(await visit.figure("Recovery", "Recoveries"), "1");
+        assert.equal(await visit.figure("Recovery", "Messages recovered"), "3");
+        assert.equal(await visit.figure("Recovery", "Gaps"), "0");
       },
     );
 
@@ -64,12 +58,12 @@ export function liveScenes(stage: () => Stage): void {
           await eventually(
             `it is connected by ${name}`,
             async () =>
-              (await figure(visit, "Connection", "Transport")) === name &&
-              (await figure(visit, "Connection", "State")) === "Connected",
+              (await visit.figure("Connection", "Transport")) === name &&
+              (await visit.figure("Connection", "State")) === "Connected",
           );
         }
         await visit.connected();
-        assert.equal(await figure(visit, "Recovery", "Gaps"), "0");
+        assert.equal(await visit.figure("Recovery", "Gaps"), "0");
       },
     );
 

@@ -109,8 +109,7 @@ export function memoryScenes(stage: () => Stage): void {
         await visit.button("Stop writing").click();
         await updates.getByRole("figure", { name: /^The last 60 updates/ }).waitFor();
         await updates
-          .getByText(/commit/i)
-          .first()
+          .getByText(/^The last was committed in .+ Confirmations of \d+: .+ at most\.$/)
           .waitFor();
       },
     );

@@ -162,6 +162,12 @@ export class Visit implements AsyncDisposable {
     return this.page.getByLabel(label, { exact: typeof label === "string" });
   }
 
+  /** What stands beside a name among the figures of a region. */
+  async figure(region: string, name: string): Promise<string> {
+    const pair = this.region(region).locator("dl > div").filter({ hasText: name });
+    return (await pair.locator("dd").innerText()).trim();
+  }
+
   /** Waits until the focus is on what has that text. */
   async focused(text: string): Promise<void> {
     await this.page

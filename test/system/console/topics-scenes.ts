@@ -149,8 +149,10 @@ export function topicsScenes(stage: () => Stage): void {
     scene("counts, and says the rate in words too", stage, { hash: "#/topics" }, async (visit) => {
       const panel = await subscribe(visit, "chat:rate");
       for (let n = 1; n <= 3; n += 1) await publish(visit, "chat:rate", `number ${n}`);
-      const received = panel.locator("dl > div").filter({ hasText: "Received" }).locator("dd");
-      await eventually("three are counted", async () => (await received.innerText()) === "3");
+      await eventually(
+        "three are counted",
+        async () => (await visit.figure("chat:rate", "Received")) === "3",
+      );
       await panel.getByText(/messages? in the last second; at most [1-3],/).waitFor();
     });
 

@@ -46,9 +46,19 @@ export function tryScenes(stage: () => Stage): void {
           .getByRole("form", { name: "Sum" })
           .getByLabel("a", { exact: true })
           .focus();
+        await visit.page.keyboard.press("Control+A");
         await visit.page.keyboard.type("1");
         await visit.page.keyboard.press("Enter");
-        await visit.region("The last ten").getByRole("row").filter({ hasText: "call" }).waitFor();
+        const row = visit
+          .region("The last ten")
+          .getByRole("row")
+          .filter({ hasText: "call" })
+          .filter({ hasText: "1 + 2 = 3" });
+        // That of the answer, and that of the arrival.
+        await row
+          .getByText(/^[\d.]+ m?s$/)
+          .nth(1)
+          .waitFor();
       },
     );
 

@@ -210,6 +210,17 @@ describe("a presence", () => {
     assert.equal(now, true);
   });
 
+  it("is drawn only when somebody came or went", () => {
+    const presence = new Presence();
+    presence.ask().answered({ a: info("a") }, 0);
+    const drawn = presence.view.value;
+    presence.draw();
+    assert.equal(presence.view.value, drawn);
+    presence.join(info("b"), 1);
+    assert.equal(presence.view.value, drawn);
+    assert.deepEqual(clients(presence), ["a", "b"]);
+  });
+
   it("believes who joins or leaves while the gateways are asked more than their answer", () => {
     const presence = new Presence();
     presence.ask().answered({ a: info("a"), b: info("b") }, 0);
