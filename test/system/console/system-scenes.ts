@@ -70,6 +70,23 @@ export function systemScenes(stage: () => Stage): void {
     });
 
     scene(
+      "kills a process that is pressed where it is drawn, and who says no kills nobody",
+      stage,
+      { hash: "#/system", width: 1_280, height: 800 },
+      async (visit) => {
+        const drawn = visit.region("Picture").locator("svg").getByText("add.0", { exact: true });
+        await drawn.click();
+        await visit.focused("Cancel");
+        await visit.page.keyboard.press("Escape");
+        await visit.button("Kill it").waitFor({ state: "detached" });
+        assert.equal(await visit.region("Killed").count(), 0);
+        await drawn.click();
+        await visit.button("Kill it").click();
+        await servesAgain(visit, "add.0");
+      },
+    );
+
+    scene(
       "kills a gateway, and the feed loses nothing and has nothing twice",
       stage,
       { hash: "#/topics" },
