@@ -173,7 +173,8 @@ export class System {
       const { picture, missing } = await this.#options.source.look(signal);
       if (signal.aborted) return;
       batch(() => {
-        this.#picture.value = picture;
+        // What is the same stays the same object, which need not be drawn again.
+        if (!isAlike(picture, this.#picture.peek())) this.#picture.value = picture;
         this.#seenAt.value = new Date();
         this.#state.value = "ready";
         this.#problem.value = missing;
@@ -212,6 +213,10 @@ export class System {
       .peek()
       .map((kill) => (kill.number === number ? { ...kill, outcome } : kill));
   }
+}
+
+function isAlike(picture: Picture, other: Picture | undefined): boolean {
+  return JSON.stringify(picture) === JSON.stringify(other);
 }
 
 /** The number of a process that lives. */

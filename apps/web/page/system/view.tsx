@@ -61,11 +61,19 @@ export function SystemView({ system, connection, local }: SystemViewProps): JSX.
       </Panel>
       {local ? <Kills kills={kills} /> : null}
       <ListView picture={picture} kill={kill} kills={kills} />
-      <p class="quiet small">
-        Seen {local ? "from the local cloud" : "from the services themselves"}
-        {system.seenAt.value === undefined ? "" : ` at ${clockTime(system.seenAt.value)}`}.
-      </p>
+      <Seen system={system} local={local} />
     </>
+  );
+}
+
+/** By itself, for it changes with each look. */
+function Seen({ system, local }: Pick<SystemViewProps, "system" | "local">): JSX.Element {
+  const at = system.seenAt.value;
+  return (
+    <p class="quiet small">
+      Seen {local ? "from the local cloud" : "from the services themselves"}
+      {at === undefined ? "" : ` at ${clockTime(at)}`}.
+    </p>
   );
 }
 

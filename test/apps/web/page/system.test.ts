@@ -109,6 +109,16 @@ describe("the system of a page", () => {
     leave();
   });
 
+  it("has the same picture as long as nothing changes, so that nothing is drawn again", async () => {
+    using page = new Page({ look: () => Promise.resolve(one("live", 1)) });
+    const { picture } = page.system;
+    page.system.watch();
+    await eventually("it is seen", () => picture.value !== undefined);
+    const seen = picture.value;
+    await page.looksAgain();
+    assert.equal(picture.value, seen);
+  });
+
   it("keeps what it has seen when a look fails, says why, and goes on", async () => {
     let look: () => Promise<Look> = () => Promise.resolve(one("live", 1));
     using page = new Page({ look: () => look() });
