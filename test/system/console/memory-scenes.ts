@@ -68,7 +68,7 @@ export function memoryScenes(stage: () => Stage): void {
         await visit.button("Delete fruit").focus();
         await keyboard.press("Enter");
         await visit.focused("Cancel");
-        await keyboard.press("Shift+Tab");
+        await keyboard.press("Tab");
         await keyboard.press("Enter");
         await row(visit, "fruit").waitFor({ state: "detached" });
       },

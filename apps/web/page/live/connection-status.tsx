@@ -16,6 +16,7 @@ export function ConnectionStatus({ connection }: { readonly connection: Connecti
   const ms = connection.roundTripMs.value;
   return (
     <a class="top-state" href="#/live">
+      <span class="visually-hidden">Connection: </span>
       <span role="status">
         <Status tone={tone}>{word}</Status>
       </span>

@@ -66,6 +66,11 @@ export function EditorPanel({
               onInput={({ currentTarget }) => {
                 editor.setText(currentTarget.value);
               }}
+              onKeyDown={(event) => {
+                if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+                event.preventDefault();
+                event.currentTarget.form?.requestSubmit();
+              }}
             />
           )}
         />
@@ -74,6 +79,7 @@ export function EditorPanel({
           <button type="submit" class="primary">
             Set
           </button>
+          <span class="small quiet">or Ctrl+Enter</span>
           {there.value === undefined || editor.key.value === "" ? null : (
             <p class="small quiet">
               It is there already: its value as a whole is replaced, if nobody changes it first.

@@ -35,11 +35,15 @@ export function Strip({ memory }: { readonly memory: Memory }): JSX.Element {
       <p role="status" class="visually-hidden">
         {servingSummary(replicas)}
       </p>
-      <ul class="memory-strip">
+      <ul class="memory-strip" aria-label="Replicas">
         {replicas.map((replica) => (
           <Replica key={replica.id} replica={replica} fresh={memory.problem.value === undefined} />
         ))}
       </ul>
+      <p class="small quiet memory-legend">
+        Blocks: the newest {tracked} revisions, full where the replica has them. Bar: what is left
+        of its lease. Its index is known from the first change on.
+      </p>
     </Panel>
   );
 }

@@ -91,6 +91,11 @@ function outcomeText(outcome: Publishing): readonly [text: string, style: string
         "small topics-done",
       ];
     case "failed":
-      return [`Not published: ${outcome.problem}.`, "small topics-failed"];
+      return [
+        outcome.uncertain
+          ? `Nobody knows whether it is published: ${outcome.problem}.`
+          : `Not published: ${outcome.problem}.`,
+        "small topics-failed",
+      ];
   }
 }

@@ -1,5 +1,6 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
 import type { Channel, ChannelState } from "../live/channels.ts";
+import { CallError, clientCodes } from "../live/codes.ts";
 import type { Connection } from "../live/connection.ts";
 import { messageOf } from "../ui/format.ts";
 import { checkDraft, type DraftFormat } from "./draft.ts";
@@ -13,7 +14,8 @@ export type Publishing =
   | { readonly kind: "unfit"; readonly problem: string }
   | { readonly kind: "sending" }
   | { readonly kind: "done"; readonly at: number; readonly tookMs: number }
-  | { readonly kind: "failed"; readonly problem: string };
+  /** `uncertain`: the gateway may have taken it nonetheless. */
+  | { readonly kind: "failed"; readonly problem: string; readonly uncertain: boolean };
 
 /** What the gateway keeps of a channel, as of one question. */
 export type History =
@@ -145,7 +147,12 @@ export class Topic {
       // Unless it was written on meanwhile.
       if (this.draft.peek() === text) this.draft.value = "";
     } catch (error) {
-      this.#publishing.value = { kind: "failed", problem: messageOf(error) };
+      this.#publishing.value = {
+        ...{ kind: "failed", problem: messageOf(error) },
+        uncertain:
+          error instanceof CallError &&
+          (error.code === clientCodes.timeout || error.code === clientCodes.connectionClosed),
+      };
     }
   }
 

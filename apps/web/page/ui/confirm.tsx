@@ -102,11 +102,12 @@ export function Question({
       <span id={id} class="confirm-question">
         {question}
       </span>
-      <button type="button" class="danger" onClick={onConfirm}>
-        {confirm}
-      </button>
+      {/* First, so that Tab leads from it to the deed, and not out of the question. */}
       <button ref={no} type="button" onClick={onCancel}>
         Cancel
+      </button>
+      <button type="button" class="danger" onClick={onConfirm}>
+        {confirm}
       </button>
     </span>
   );

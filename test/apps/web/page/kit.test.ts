@@ -137,8 +137,12 @@ describe("the parts that views are made of", { skip: browserMissing() ?? false }
     assert.equal(await focused(), "Elsewhere", "who goes elsewhere stays there");
     assert.equal(await title(), "");
 
-    await kill.click();
-    await page.getByRole("button", { name: "Kill it" }).click();
+    await kill.focus();
+    await page.keyboard.press("Enter");
+    await question.waitFor();
+    await page.keyboard.press("Tab");
+    assert.equal(await focused(), "Kill it", "one key from no to yes");
+    await page.keyboard.press("Enter");
     await eventually("it is done", async () => (await title()) === "killed");
     await eventually("the focus is back", async () => (await focused()) === "Kill");
   });

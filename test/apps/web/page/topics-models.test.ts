@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { signal } from "@preact/signals";
 import fc from "fast-check";
 import type { Channel } from "../../../../apps/web/page/live/channels.ts";
+import { CallError, clientCodes } from "../../../../apps/web/page/live/codes.ts";
 import { checkDraft } from "../../../../apps/web/page/topics/draft.ts";
 import { Pace } from "../../../../apps/web/page/topics/pace.ts";
 import {
@@ -15,6 +16,7 @@ import {
 import { Presence } from "../../../../apps/web/page/topics/presence.ts";
 import { Rate, rateSeconds } from "../../../../apps/web/page/topics/rate.ts";
 import { Summary } from "../../../../apps/web/page/topics/summary.ts";
+import { Topic } from "../../../../apps/web/page/topics/topic.ts";
 import { Topics } from "../../../../apps/web/page/topics/topics.ts";
 import { counted, exactTime } from "../../../../apps/web/page/ui/format.ts";
 
@@ -379,6 +381,34 @@ describe("the summary for screen readers", () => {
     );
     assert.equal(summary.text.value, "1 new on add, 61 in all");
   });
+});
+
+describe("a publication that was not answered", () => {
+  for (const [code, uncertain] of [
+    [clientCodes.timeout, true],
+    [clientCodes.connectionClosed, true],
+    [clientCodes.disconnected, false],
+    [103, false],
+  ] as const) {
+    it(`with ${code} ${uncertain ? "may have been published" : "was not published"}`, async () => {
+      const topic = new Topic("add", {
+        connection: {
+          listen: (name) => ({
+            ...silentChannel(name),
+            publish: () => Promise.reject(new CallError(code, "said")),
+          }),
+        },
+        changed: () => undefined,
+        now: () => 0,
+      });
+      topic.write("1");
+      await topic.publish();
+      const outcome = topic.publishing.value;
+      assert.ok(outcome.kind === "failed");
+      assert.equal(outcome.uncertain, uncertain);
+      topic.end();
+    });
+  }
 });
 
 describe("words", () => {
