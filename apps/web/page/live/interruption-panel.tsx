@@ -92,7 +92,6 @@ export function InterruptionPanel({
           {/* It keeps the focus while it can do nothing: that is so after each click. */}
           <button
             type="button"
-            class="live-drop"
             aria-disabled={!connected || busy}
             onClick={() => {
               if (connected && !busy) void drop();

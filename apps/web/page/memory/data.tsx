@@ -28,7 +28,7 @@ export function Data({
 }: {
   readonly memory: Memory;
   readonly content: Content;
-  readonly edit: (key: string) => void;
+  readonly edit: (key: string, text?: string) => void;
 }): JSX.Element {
   const { size } = content.entries;
   const searches = size > searchFrom || query.value !== "";
@@ -57,9 +57,7 @@ export function Data({
               <button
                 type="button"
                 onClick={() => {
-                  memory.editor.setKey("colour");
-                  memory.editor.setText('"green"');
-                  edit("");
+                  edit("colour", '"green"');
                 }}
               >
                 Fill in an example
@@ -71,7 +69,7 @@ export function Data({
         ) : count === 0 ? (
           <Notice kind="empty" title="Nothing has that in it." />
         ) : (
-          <table class="memory-table" tabIndex={-1}>
+          <table class="memory-table" tabIndex={-1} aria-label="Keys and values">
             <thead>
               <tr>
                 <th scope="col">Key</th>
@@ -148,7 +146,12 @@ function Row({
     return () => {
       // Who deletes a key by the keyboard goes on from the table, not from the top of the page.
       if (element?.contains(document.activeElement) !== true) return;
+      const panel = element.closest("section");
       element.closest("table")?.focus();
+      requestAnimationFrame(() => {
+        // With the last key the table has gone, too.
+        if (document.activeElement === document.body) panel?.querySelector("button")?.focus();
+      });
     };
   }, []);
   return (

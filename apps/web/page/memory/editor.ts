@@ -44,6 +44,8 @@ export class Editor {
   });
   readonly #tried = signal(false);
   readonly #sent = signal<number | undefined>(undefined);
+  /** What is on its way from here, as it will stand there: it may be seen before it is confirmed. */
+  readonly #own = signal<{ readonly key: string; readonly value: string } | undefined>(undefined);
 
   constructor(
     content: ReadonlySignal<Content | undefined>,
@@ -70,7 +72,11 @@ export class Editor {
   readonly moved: ReadonlySignal<boolean> = computed(() => {
     const { value, rev } = this.#base.value;
     const known = this.#content.value?.rev ?? -1;
-    return this.#key.value !== "" && known >= rev && this.there.value !== value;
+    const key = this.#key.value;
+    const there = this.there.value;
+    if (key === "" || known < rev || there === value) return false;
+    const own = this.#own.value;
+    return own?.key !== key || own.value !== there;
   });
 
   /** Said once the person has tried to send it: nobody is told that a field is empty before. */
@@ -120,11 +126,13 @@ export class Editor {
     this.#tried.value = true;
     const { key, value } = this.problems.peek();
     if (key !== undefined || value !== undefined) return false;
-    const sent = { key: this.#key.peek(), text: this.#text.peek() };
-    this.#sent.value = this.#updates.set(sent.key, sent.text, this.#base.peek().value, (rev) => {
+    const text = this.#text.peek();
+    const own = { key: this.#key.peek(), value: JSON.stringify(JSON.parse(text)) };
+    this.#own.value = own;
+    this.#sent.value = this.#updates.set(own.key, text, this.#base.peek().value, (rev) => {
       // What is there now is what was written from here.
-      if (this.#key.peek() !== sent.key) return;
-      this.#base.value = { value: JSON.stringify(JSON.parse(sent.text)), rev };
+      if (this.#key.peek() === own.key) this.#base.value = { value: own.value, rev };
+      if (this.#own.peek() === own) this.#own.value = undefined;
     });
     this.#tried.value = false;
     return true;

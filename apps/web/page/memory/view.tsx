@@ -21,8 +21,9 @@ export function MemoryView({
   const state = memory.state.value;
   const content = memory.content.value;
   if (state === "absent") return <Absent local={local} />;
-  const edit = (key: string): void => {
+  const edit = (key: string, text?: string): void => {
     memory.editor.load(key);
+    if (text !== undefined) memory.editor.setText(text);
     value.current?.focus();
   };
   return (

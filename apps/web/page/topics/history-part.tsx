@@ -3,7 +3,7 @@ import { useId } from "preact/hooks";
 import { clockTime, counted } from "../ui/format.ts";
 import { Offset } from "./feed-part.tsx";
 import { PayloadText } from "./payload-text.tsx";
-import { historyLimits, type Topic } from "./topic.ts";
+import { type History, historyLimits, type Topic } from "./topic.ts";
 
 /** What the gateway keeps of a topic, asked for by the person. */
 export function HistoryPart({ topic }: { readonly topic: Topic }): JSX.Element {
@@ -32,10 +32,11 @@ export function HistoryPart({ topic }: { readonly topic: Topic }): JSX.Element {
               ))}
             </select>
           </span>
+          {/* It keeps the focus while it can do nothing. */}
           <button
             type="button"
             aria-label={`Load the history of ${name}`}
-            disabled={history.value.kind === "loading"}
+            aria-disabled={history.value.kind === "loading"}
             onClick={() => {
               void topic.loadHistory();
             }}
@@ -51,32 +52,12 @@ export function HistoryPart({ topic }: { readonly topic: Topic }): JSX.Element {
 
 function Loaded({ topic }: { readonly topic: Topic }): JSX.Element {
   const history = topic.history.value;
-  switch (history.kind) {
-    case "none":
-      return <p class="quiet small">What the gateway keeps of this channel. Not asked for yet.</p>;
-    case "loading":
-      return (
-        <p class="quiet small" role="status">
-          Asking …
-        </p>
-      );
-    case "failed":
-      return (
-        <p class="small topics-failed" role="status">
-          There is no history: {history.problem}.
-        </p>
-      );
-    case "loaded":
-      break;
-  }
-  const { publications, offset, epoch, at } = history;
+  const publications = history.kind === "loaded" ? history.publications : [];
   return (
     <>
-      <p class="quiet small" role="status">
-        {publications.length === 0
-          ? "Nothing is kept"
-          : `${counted(publications.length, "publication")}, newest first,`}{" "}
-        at {clockTime(at)}. Position {offset.toLocaleString("en")} in epoch <code>{epoch}</code>.
+      {/* One element for all that becomes of it: what is put in with its text is not read out everywhere. */}
+      <p class={`small ${history.kind === "failed" ? "topics-failed" : "quiet"}`} role="status">
+        <Told history={history} />
       </p>
       {publications.length === 0 ? null : (
         <ol
@@ -97,4 +78,25 @@ function Loaded({ topic }: { readonly topic: Topic }): JSX.Element {
       )}
     </>
   );
+}
+
+function Told({ history }: { readonly history: History }): JSX.Element {
+  switch (history.kind) {
+    case "none":
+      return <>What the gateway keeps of this channel. Not asked for yet.</>;
+    case "loading":
+      return <>Asking …</>;
+    case "failed":
+      return <>There is no history: {history.problem}.</>;
+    case "loaded":
+      return (
+        <>
+          {history.publications.length === 0
+            ? "Nothing is kept"
+            : `${counted(history.publications.length, "publication")}, newest first,`}{" "}
+          at {clockTime(history.at)}. Position {history.offset.toLocaleString("en")} in epoch{" "}
+          <code>{history.epoch}</code>.
+        </>
+      );
+  }
 }

@@ -20,12 +20,13 @@ export function PresencePart({
     <section class="topics-part">
       <div class="topics-head">
         <h4>Who is there</h4>
+        {/* It keeps the focus while it can do nothing. */}
         <button
           type="button"
           aria-label={`Ask again who is on ${name}`}
-          disabled={state === "asking"}
+          aria-disabled={state === "asking"}
           onClick={() => {
-            void topic.askPresence();
+            if (state !== "asking") void topic.askPresence();
           }}
         >
           Ask again

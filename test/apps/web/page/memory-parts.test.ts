@@ -131,6 +131,20 @@ describe("the editor", () => {
     assert(editor.moved.value);
   });
 
+  it("does not take its own change for somebody else's where it is seen before the answer", () => {
+    const { editor, there, commit } = editing(content(1, {}));
+    editor.setKey("size");
+    editor.setText("[ 1 ]");
+    editor.submit();
+    there.value = content(2, { size: "[1]" });
+    assert(!editor.moved.value);
+    there.value = content(3, { size: "[2]" });
+    assert(editor.moved.value);
+    there.value = content(2, { size: "[1]" });
+    commit(2);
+    assert(!editor.moved.value);
+  });
+
   it("says nothing of what is missing before the person has tried, and sends nothing wrong", () => {
     const { editor, sent } = editing(content(1, {}));
     assert.deepEqual(editor.problems.value, { key: undefined, value: undefined });
