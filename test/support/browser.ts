@@ -20,8 +20,8 @@ export async function launchBrowser(): Promise<Browser> {
   if (program === undefined) throw new Error(chromiumMissing);
   return chromium.launch({
     executablePath: program,
-    // A container's /dev/shm is small, and there is no GPU to look for.
-    args: ["--disable-dev-shm-usage", "--disable-gpu"],
+    // A container's /dev/shm is small, and there is no GPU to look for; letters have no coloured edges then.
+    args: ["--disable-dev-shm-usage", "--disable-gpu", "--disable-lcd-text"],
     // A busy machine takes its time, and no test is about how long.
     timeout: 120_000,
   });

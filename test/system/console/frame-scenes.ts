@@ -36,7 +36,7 @@ export function frameScenes(stage: () => Stage): void {
             await keyboard.press("Shift+Tab");
           }
           await keyboard.press("Enter");
-          await visit.focused(title);
+          await visit.page.locator("h2:focus").filter({ hasText: title }).waitFor();
           assert.match(await visit.page.title(), new RegExp(`^${title} `));
           const current = visit.page.locator("nav [aria-current=page]");
           assert.deepEqual(await current.allTextContents(), [name]);

@@ -25,7 +25,7 @@ for (const state of chosen) {
   for (const width of widths) {
     await visit.page.setViewportSize(windowOf(width));
     // From its top, where a header belongs that sticks to the window.
-    await visit.opened.run("scrollTo(0, 0)");
+    await visit.opened.run("document.activeElement?.blur(); scrollTo(0, 0)");
     const picture = smallPng(
       await visit.page.screenshot({ fullPage: true, animations: "disabled" }),
     );

@@ -36,14 +36,17 @@ export class Stage implements AsyncDisposable {
    */
   static async set(running = process.env["CONSOLE_URL"]): Promise<Stage> {
     if (running !== undefined) return new Stage(running, await launchBrowser());
-    // Nothing is edited: without a watch it uses less of the machine.
-    const system = await System.start({ args: ["--no-watch"] });
+    const browser = await launchBrowser();
+    let system: System | undefined;
     try {
-      const [browser] = await Promise.all([launchBrowser(), system.ready()]);
+      // Nothing is edited: without a watch it uses less of the machine.
+      system = await System.start({ args: ["--no-watch"] });
+      await system.ready();
       // By its name: the page is where tokens and the local cloud's own API are to be had.
       return new Stage(`http://localhost:${system.port}`, browser, system);
     } catch (error) {
-      await system[Symbol.asyncDispose]();
+      await browser.close();
+      await system?.[Symbol.asyncDispose]();
       throw error;
     }
   }
