@@ -21,10 +21,9 @@ export class Summary {
   /**
    * Time has gone on.
    *
-   * @param feeds how many messages each has received; those that are left out are not spoken of
+   * @param feeds how many messages each has received; those that are left out are not spoken of for now
    */
   tick(now: number, feeds: ReadonlyMap<string, number>): void {
-    for (const name of this.#said.keys()) if (!feeds.has(name)) this.#said.delete(name);
     const news: string[] = [];
     for (const [name, received] of feeds) {
       const count = received - (this.#said.get(name) ?? 0);
@@ -41,5 +40,10 @@ export class Summary {
     this.#last = now;
     for (const [name, received] of feeds) this.#said.set(name, received);
     this.#text.value = news.join("; ");
+  }
+
+  /** There is no such feed any more: another of its name begins anew. */
+  forget(name: string): void {
+    this.#said.delete(name);
   }
 }

@@ -83,6 +83,7 @@ export class Topics {
   unsubscribe(topic: Topic): void {
     topic.end();
     this.#changed.delete(topic);
+    this.#summary.forget(topic.name);
     this.#list.value = this.#list.peek().filter((each) => each !== topic);
     if (this.#list.peek().length > 0) return;
     clearInterval(this.#timer);

@@ -381,6 +381,17 @@ describe("the summary for screen readers", () => {
     );
     assert.equal(summary.text.value, "1 new on add, 61 in all");
   });
+
+  it("goes on after a pause where it was, and begins anew after the end of a feed", () => {
+    const summary = new Summary();
+    summary.tick(0, new Map([["add", 2]]));
+    summary.tick(10_000, new Map());
+    summary.tick(20_000, new Map([["add", 5]]));
+    assert.equal(summary.text.value, "3 new on add, 5 in all");
+    summary.forget("add");
+    summary.tick(30_000, new Map([["add", 1]]));
+    assert.equal(summary.text.value, "1 new on add, 1 in all");
+  });
 });
 
 describe("a publication that was not answered", () => {
