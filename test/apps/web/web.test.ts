@@ -115,6 +115,7 @@ describe("the web service", () => {
     assert.match(policy, /script-src 'self';/);
     assert.doesNotMatch(policy, /unsafe|\*|https?:/);
     assert.match(policy, /frame-ancestors 'none'/);
+    assert.match(policy, /require-trusted-types-for 'script'; trusted-types 'none'$/);
     assert.equal(headers.get("referrer-policy"), "no-referrer");
     assert.equal(headers.get("cross-origin-opener-policy"), "same-origin");
     assert.equal(headers.get("x-powered-by"), null);
