@@ -49,33 +49,34 @@ export function memoryStates(): readonly ConsoleState[] {
       withM: true,
       before: async (visit) => {
         // As when a replica has ended without a word: it is asked again and again who has it.
-        const { rev: before, replicas } = (await (
-          await fetch(`${visit.stage.url}/m/replicas`)
-        ).json()) as Overview;
-        const rev = before + 1;
-        const silent = replicas[0]?.replica ?? "";
-        const body = {
-          ...{ rev, confirmed: replicas.length - 1, missing: [silent] },
-          operation: `/m/operations/${rev}`,
-        };
-        let posted = false;
+        const url = `${visit.stage.url}/m/replicas`;
+        let silent = "";
         await visit.page.route(/\/m\?wait=/, async (route) => {
-          posted = true;
-          await route.fulfill({ status: 202, json: body });
+          // Others may write at the same time: whatever is there, this is one more.
+          const { rev, replicas } = (await (await fetch(url)).json()) as Overview;
+          silent = replicas[0]?.replica ?? "";
+          const json = {
+            ...{ rev: rev + 1, confirmed: replicas.length - 1, missing: [silent] },
+            operation: `/m/operations/${rev + 1}`,
+          };
+          await route.fulfill({ status: 202, json });
         });
-        await visit.page.route("**/m/operations/*", (route) =>
-          route.fulfill({ json: { ...body, status: "pending" } }),
-        );
+        await visit.page.route("**/m/operations/*", (route) => {
+          const rev = Number(route.request().url().split("/").at(-1));
+          return route.fulfill({
+            json: { rev, status: "pending", confirmed: 2, missing: [silent] },
+          });
+        });
         await visit.page.route("**/m/replicas", async (route) => {
           const response = await route.fetch();
           const overview = (await response.json()) as Overview;
-          const told = overview.replicas.map((each) =>
-            each.replica === silent ? each : { ...each, rev },
-          );
-          await route.fulfill({
-            response,
-            json: posted ? { ...overview, rev, replicas: told } : overview,
-          });
+          if (silent === "") return route.fulfill({ response });
+          const rev = overview.rev + 1;
+          const replicas = overview.replicas.map((each) => ({
+            ...each,
+            rev: each.replica === silent ? overview.rev : rev,
+          }));
+          return route.fulfill({ response, json: { ...overview, rev, replicas } });
         });
       },
       reach: async (visit) => {
