@@ -54,17 +54,18 @@ export function finishHttpApp(
   app.use(() => {
     throw new HttpError(404, "not_found", "there is nothing at this path");
   });
-  app.use((error: unknown, request: Request, response: Response, next: NextFunction) => {
-    if (response.headersSent) {
-      next(error);
-      return;
-    }
+  app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
     const answer = toHttpError(error);
     const fields = requestFields(request, project);
     if (!(error instanceof HttpError) && answer.status >= 500) {
       log.error({ err: error, ...fields }, "bug: a request handler failed");
     } else if (answer.status >= 500) {
       log.warn({ reason: answer.message, ...fields }, "request refused");
+    }
+    if (response.headersSent) {
+      // What was broken off must not look complete.
+      response.destroy();
+      return;
     }
     response.status(answer.status).set(answer.headers).json(errorBody(answer.code, answer.message));
   });
@@ -86,6 +87,9 @@ export function onlyMethods(...allowed: readonly string[]): (request: Request) =
  */
 export function jsonBody(limitBytes: number): express.RequestHandler[] {
   const empty = new WeakSet<object>();
+  const message = `the body is larger than ${limitBytes} bytes`;
+  // The parser would read to the end what it refuses, however long that is.
+  const headers = { connection: "close" };
   return [
     (request, _response, next) => {
       // false: another type; null: no body, which the handler's decoder refuses.
@@ -103,6 +107,18 @@ export function jsonBody(limitBytes: number): express.RequestHandler[] {
       if ([...charsets].some(([, charset]) => charset?.toLowerCase() !== "utf-8")) {
         throw notPlainUtf8();
       }
+      if (Number(request.get("content-length") ?? 0) > limitBytes) {
+        throw new HttpError(413, "too_large", message, { headers });
+      }
+      next();
+    },
+    (request, response, next) => {
+      let received = 0;
+      request.on("data", (chunk: Buffer) => {
+        received += chunk.length;
+        if (received <= limitBytes || response.headersSent) return;
+        response.status(413).set(headers).json(errorBody("too_large", message));
+      });
       next();
     },
     express.json({
