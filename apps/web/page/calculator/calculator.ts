@@ -85,6 +85,8 @@ export class Calculator {
     this.#arrivalMs = options.arrivalMs ?? 5_000;
     this.channel = options.connection.listen(resultChannel, {
       publication: ({ data }, recovered) => {
+        // Others publish here, too, much perhaps: only while a result is awaited it is looked at.
+        if (this.#waiting.size === 0) return;
         this.#published({ text: JSON.stringify(data), at: performance.now(), recovered });
       },
     });
@@ -160,7 +162,6 @@ export class Calculator {
   }
 
   #published(publication: Publication): void {
-    if (this.#waiting.size === 0) return;
     // Results carry no number: the oldest attempt that waits for this one has it.
     for (const [number, { result }] of this.#waiting) {
       if (result !== publication.text) continue;
