@@ -432,7 +432,8 @@ describe("the history of a channel in JetStream", () => {
       await Promise.all(followers.map((follower) => follower.received(from + 49)));
     }
     const writes = (await outsider.lastAnchor()) - before;
-    assert.ok(writes >= 2_000 / 128 && writes <= 2 + 2_000 / 64, `${writes}`);
+    // What comes while one is written, it is behind by: more where the machine is slow.
+    assert.ok(writes >= 2_000 / anchorSlack && writes <= 2 + 2_000 / 64, `${writes}`);
     const { state } = await outsider.manager.streams.info("anchors");
     assert.equal(state.messages, 1);
   });
