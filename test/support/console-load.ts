@@ -3,7 +3,7 @@ import type { Browser } from "playwright-core";
 import { BrowserPage } from "./browser.ts";
 import { type ConsolePage, startConsolePage } from "./console-page.ts";
 import { eventually } from "./eventually.ts";
-import { type MainThread, traceMainThread } from "./main-thread.ts";
+import { traceFrames, traceTasks } from "./main-thread.ts";
 
 /** As the stack on one machine has it, but that a page that is late is waited for, and not closed as slow. */
 const gateway = {
@@ -48,8 +48,12 @@ export class LoadedConsole implements AsyncDisposable {
     return Number((await figure.locator("dd").innerText()).replaceAll(",", ""));
   }
 
-  trace(happens: () => Promise<void>): Promise<MainThread> {
-    return traceMainThread(this.#browser, this.opened.page, happens);
+  traceTasks(happens: () => Promise<void>): Promise<readonly number[]> {
+    return traceTasks(this.#browser, this.opened.page, happens);
+  }
+
+  traceFrames(happens: () => Promise<void>): Promise<readonly number[]> {
+    return traceFrames(this.#browser, this.opened.page, happens);
   }
 
   /** Publishes at a rate for a time, and waits until the page has counted everything. */

@@ -1,13 +1,5 @@
 import type { Browser, Page } from "playwright-core";
 
-/** What a page's main thread did, by the browser's own tracing. */
-export interface MainThread {
-  /** Each task's time on a processor, in milliseconds. What else the machine does is not in it. */
-  readonly tasksMs: readonly number[];
-  /** From one frame to the next one on the wall's clock, in milliseconds: what a person in front of it sees. */
-  readonly framesMs: readonly number[];
-}
-
 interface TraceEvent {
   readonly name: string;
   readonly ph: string;
@@ -20,14 +12,8 @@ interface TraceEvent {
   readonly tdur?: number;
 }
 
-const categories = [
-  // RunTask.
-  "disabled-by-default-devtools.timeline",
-  // BeginMainThreadFrame.
-  "disabled-by-default-devtools.timeline.frame",
-  // The mark by which the page's thread is found among those of the browser.
-  "blink.user_timing",
-];
+/** The mark by which the page's thread is found among those of the browser. */
+const markCategory = "blink.user_timing";
 const mark = "traced from here";
 const begin = `
   performance.mark(${JSON.stringify(mark)});
@@ -37,37 +23,60 @@ const begin = `
   })();
 `;
 
-/** Traces a page while something happens. Frames are asked for all the time: a page that rests makes none. */
-export async function traceMainThread(
+/**
+ * Each task's time on a processor while something happens, in milliseconds, by the browser's own tracing.
+ * What else the machine does is not in it.
+ *
+ * @throws Error when the trace says nothing of the page, or not how long tasks took
+ */
+export async function traceTasks(
   browser: Browser,
   page: Page,
   happens: () => Promise<void>,
-): Promise<MainThread> {
-  await browser.startTracing(page, { categories });
+): Promise<readonly number[]> {
+  const events = await trace(browser, page, "disabled-by-default-devtools.timeline", happens);
+  const tasks = events.filter(({ name, ph }) => name === "RunTask" && ph === "X");
+  // Short ones may have none: what took no time was not measured.
+  if (!tasks.some(({ tdur = 0 }) => tdur > 0)) throw new Error("the trace has no processor times");
+  return tasks.map(({ tdur = 0 }) => tdur / 1_000);
+}
+
+/**
+ * From one frame to the next one on the wall's clock, in milliseconds: what a person in front of it sees.
+ * Apart from the tasks, of which there are thousands a second: to write those down keeps a small machine
+ * busier than the page does.
+ *
+ * @throws Error when the trace says nothing of the page
+ */
+export async function traceFrames(
+  browser: Browser,
+  page: Page,
+  happens: () => Promise<void>,
+): Promise<readonly number[]> {
+  const events = await trace(browser, page, "disabled-by-default-devtools.timeline.frame", happens);
+  const frames = events
+    .filter(({ name }) => name === "BeginMainThreadFrame")
+    .map(({ ts }) => ts / 1_000)
+    .sort((a, b) => a - b);
+  return frames.slice(1).map((at, index) => at - (frames[index] ?? at));
+}
+
+/** The events of the page's main thread. Frames are asked for all the time: a page that rests makes none. */
+async function trace(
+  browser: Browser,
+  page: Page,
+  category: string,
+  happens: () => Promise<void>,
+): Promise<readonly TraceEvent[]> {
+  await browser.startTracing(page, { categories: [category, markCategory] });
   await page.evaluate(begin);
   await happens();
   await page.evaluate("window.traced = true");
   const text = (await browser.stopTracing()).toString();
   const { traceEvents } = JSON.parse(text) as { traceEvents: readonly TraceEvent[] };
-  return readTrace(traceEvents);
-}
-
-/** @throws Error when the trace says nothing of the page, or not how long tasks took */
-function readTrace(events: readonly TraceEvent[]): MainThread {
-  const marked = events.find(({ name }) => name === mark);
+  const marked = traceEvents.find(({ name }) => name === mark);
   if (marked === undefined) throw new Error("the trace has nothing of the page");
-  const own = events.filter(({ pid, tid, ts }) => {
-    return pid === marked.pid && tid === marked.tid && ts >= marked.ts;
-  });
-  const tasks = own.filter(({ name, ph }) => name === "RunTask" && ph === "X");
-  // Short ones may have none: what took no time was not measured.
-  if (!tasks.some(({ tdur = 0 }) => tdur > 0)) throw new Error("the trace has no processor times");
-  const frames = own
-    .filter(({ name }) => name === "BeginMainThreadFrame")
-    .map(({ ts }) => ts / 1_000)
-    .sort((a, b) => a - b);
-  return {
-    tasksMs: tasks.map(({ tdur = 0 }) => tdur / 1_000),
-    framesMs: frames.slice(1).map((at, index) => at - (frames[index] ?? at)),
-  };
+  return traceEvents.filter(
+    ({ pid, tid, ts }) => pid === marked.pid && tid === marked.tid && ts >= marked.ts,
+  );
 }

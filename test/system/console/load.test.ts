@@ -16,15 +16,12 @@ describe("the console under load", { skip: browserMissing() ?? false }, () => {
       await using console = await LoadedConsole.open(browser);
       const { page } = console.opened;
       await page.evaluate(watchRows);
-      const { tasksMs, framesMs } = await console.trace(() => console.publish(perSecond, seconds));
+      const tasksMs = await console.traceTasks(() => console.publish(perSecond, seconds));
       assert.equal(await console.received(), perSecond * seconds);
 
+      // On the wall's clock it is the machine's affair, which may have others to serve: bench/console.ts.
       const longest = Math.max(...tasksMs);
-      const longFrames = framesMs.filter((ms) => ms > longMs).length;
-      // The wall's clock is the machine's affair, which may have others to serve: it is told, not asserted.
-      test.diagnostic(
-        `longest task ${longest.toFixed(1)} ms of CPU; ${framesMs.length} frames, ${longFrames} above ${longMs} ms, the longest ${Math.max(...framesMs).toFixed(0)} ms`,
-      );
+      test.diagnostic(`longest task ${longest.toFixed(1)} ms of CPU`);
       assert.ok(longest <= longMs, `a task took ${longest} ms of CPU`);
 
       const { drawings, mostRows, elapsedMs } = await page.evaluate<Watched>("window.watched()");
