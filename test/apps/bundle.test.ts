@@ -61,10 +61,10 @@ describe("what is deployed of the apps", () => {
   it("serves the site from its archive", async () => {
     await using web = start("web");
     const url = await web.ready();
-    assert.match(await (await fetch(url)).text(), /<script type="module" src="\/page.js">/);
-    const script = await (await fetch(`${url}/page.js`)).text();
-    assert.match(script, /new WebSocket\(/);
-    assert.doesNotMatch(script, /: HTMLFormElement/);
+    assert.match(await (await fetch(url)).text(), /<script type="module" src="\/console.js">/);
+    const script = await (await fetch(`${url}/console.js`)).text();
+    assert.match(script, /\/console\.json/);
+    assert.doesNotMatch(script, /: readonly /);
     assert.equal((await web.end()).code, 0);
     assert.equal(web.other, "");
   });
