@@ -141,10 +141,13 @@ describe("an update of the whole stack", { concurrency: false }, () => {
     const { problems, lines } = await stack.up();
     assert.deepEqual(problems, []);
     assert.deepEqual(ofTheSystem(lines), [
+      "create BucketObject m-source-object",
+      // The console draws what is declared.
+      "create-replacement StandardAppVersion web-version",
+      "create-replacement EngineSplitTraffic web-traffic",
       "create Account m-account",
       "create Account m-push",
       "create BucketIAMMember m-source",
-      "create BucketObject m-source-object",
       "create IAMMember m-artifactregistry.reader",
       "create IAMMember m-datastore.user",
       "create IAMMember m-logging.logWriter",
@@ -163,6 +166,8 @@ describe("an update of the whole stack", { concurrency: false }, () => {
       "create EngineSplitTraffic m-traffic",
       "create ServiceNetworkSettings m-ingress",
       "update ApplicationUrlDispatchRules routes-rules",
+      "delete-replaced EngineSplitTraffic web-traffic",
+      "delete-replaced StandardAppVersion web-version",
     ]);
   });
 
@@ -174,9 +179,18 @@ describe("an update of the whole stack", { concurrency: false }, () => {
     stack.edit("apps/add/operands.ts", "a + b", "a + b + 1");
     const { problems, lines, calls } = await stack.up({
       ...stack.setting("ws", { gateway: {} }),
+      // Without the gateway's key nobody can sign tokens for it.
+      ...stack.setting("web", { demoTokens: false }),
       ...stack.setting("m", { instances: 2 }),
     });
     assert.deepEqual(problems, []);
+    assert.deepEqual(about(lines, "web"), [
+      "create-replacement StandardAppVersion web-version",
+      "create-replacement EngineSplitTraffic web-traffic",
+      "delete-replaced EngineSplitTraffic web-traffic",
+      "delete-replaced StandardAppVersion web-version",
+      "delete SecretIamMember web-secret-ws-token-hmac",
+    ]);
     assert.deepEqual(about(lines, "add"), [
       "create-replacement BucketObject add-source-object",
       "create-replacement StandardAppVersion add-version",
@@ -212,12 +226,16 @@ describe("an update of the whole stack", { concurrency: false }, () => {
       "delete Subscription m-<old>-2",
       "delete-replaced StandardAppVersion m-version",
     ]);
-    assert.equal(ofTheSystem(lines).length, about(lines, "add", "ws", "ws-secrets", "m").length);
+    assert.equal(
+      ofTheSystem(lines).length,
+      about(lines, "web", "add", "ws", "ws-secrets", "m").length,
+    );
   });
 
   it("leaves the rest as it was when a version does not start, and goes on from there in the next", async () => {
     const config = {
       ...stack.setting("ws", { gateway: {} }),
+      ...stack.setting("web", { demoTokens: false }),
       ...stack.setting("m", { instances: 2 }),
     };
     stack.edit("apps/ws/main.ts", "const endMs = 2_000", "const endMs = 2_001");
