@@ -25,6 +25,8 @@ export interface Encoding<T> {
   readonly key: string;
   /** Whether a message's bytes depend on the message before it. */
   readonly chained?: boolean;
+  /** Joins the bytes of messages that leave together; left out: they just follow each other. */
+  readonly join?: ((pieces: readonly Buffer[]) => Buffer) | undefined;
   /**
    * Asked once for each topic and key.
    *
@@ -47,6 +49,7 @@ interface Lane<T> {
   readonly key: string;
   readonly chained: boolean;
   readonly encode: (message: T, before: T | undefined) => Buffer;
+  readonly join: (pieces: readonly Buffer[]) => Buffer;
   /** All of them, for messages; by what they want, for those who come. */
   readonly audiences: Audience<T>[];
   unfiltered: Audience<T> | undefined;
@@ -56,6 +59,7 @@ interface Lane<T> {
 /** Those of a lane who want the same messages. */
 interface Audience<T> {
   readonly filter: Wish<T>["filter"];
+  readonly join: Lane<T>["join"];
   readonly subscribers: Set<Subscriber>;
   /** Subscribers to whom the first message of the batch means nothing as it is: they have not the one before. */
   fresh: Set<Subscriber> | undefined;
@@ -232,11 +236,11 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
     const dirty = this.#dirty;
     this.#dirty = [];
     for (const audience of dirty) {
-      const { subscribers, batch, fresh, first } = audience;
+      const { subscribers, batch, fresh, first, join } = audience;
       const count = batch.length;
-      const bytes = joined(batch);
+      const bytes = joined(batch, join);
       if (first !== undefined) batch[0] = first;
-      const bytesForFresh = first === undefined ? undefined : joined(batch);
+      const bytesForFresh = first === undefined ? undefined : joined(batch, join);
       batch.length = 0;
       audience.first = undefined;
       this.#delivered += count * subscribers.size;
@@ -254,9 +258,13 @@ export class Hub<T, S extends BusSubscription = BusSubscription> {
   }
 }
 
-function joined(batch: readonly Buffer[]): Buffer {
+function joined(batch: readonly Buffer[], join: (pieces: readonly Buffer[]) => Buffer): Buffer {
   const [first] = batch;
-  return batch.length === 1 && first !== undefined ? first : Buffer.concat(batch);
+  return batch.length === 1 && first !== undefined ? first : join(batch);
+}
+
+function concatenated(pieces: readonly Buffer[]): Buffer {
+  return Buffer.concat(pieces);
 }
 
 function everybody<T>({ subscribers, fresh }: Audience<T>): Subscriber[] {
@@ -271,9 +279,17 @@ function placeIn<T, S>(
   const { lanes, name } = topic;
   let lane = lanes.find(({ key }) => key === encoding.key);
   if (lane === undefined) {
-    const { key, chained = false } = encoding;
+    const { key, chained = false, join = concatenated } = encoding;
     const encode = encoding.encoderFor(name);
-    lane = { key, chained, encode, audiences: [], unfiltered: undefined, filtered: undefined };
+    lane = {
+      key,
+      chained,
+      encode,
+      join,
+      audiences: [],
+      unfiltered: undefined,
+      filtered: undefined,
+    };
     lanes.push(lane);
     if (chained) topic.chainedLanes += 1;
   }
@@ -284,6 +300,7 @@ function placeIn<T, S>(
 function openAudience<T>(lane: Lane<T>, filter: Wish<T>["filter"]): Audience<T> {
   const audience: Audience<T> = {
     filter,
+    join: lane.join,
     subscribers: new Set(),
     fresh: undefined,
     batch: [],

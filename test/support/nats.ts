@@ -138,7 +138,9 @@ export class NatsServer implements AsyncDisposable {
 
   /** Those of them that belong to channels; gateways have some of their own. */
   async channelSubjects(): Promise<string[]> {
-    return (await this.subjects()).filter((subject) => !/^(g\.|_INBOX|t\.>|\$SRV\.|rpc\.)/.test(subject));
+    return (await this.subjects()).filter(
+      (subject) => !/^(g\.|_INBOX|t\.>|\$SRV\.|rpc\.)/.test(subject),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

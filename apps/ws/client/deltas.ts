@@ -26,6 +26,7 @@ export class Deltas {
     return {
       key: `${wire.name}, deltas`,
       chained: true,
+      join: wire.join,
       encoderFor: (channel) => {
         const push = codec.publicationPush(channel);
         const encode = this.encoderFor(codec, channel);

@@ -64,6 +64,7 @@ export function publicationEncoding(wire: Wire): Encoding<ChannelMessage> {
   const { codec } = wire;
   return {
     key: wire.name,
+    join: wire.join,
     encoderFor: (channel) => {
       const push = codec.publicationPush(channel);
       return (message) => wire.frame(push(publicationOf(codec, message)));
@@ -75,6 +76,7 @@ export function publicationEncoding(wire: Wire): Encoding<ChannelMessage> {
 export function eventEncoding(wire: Wire): Encoding<JoinLeaveEvent> {
   return {
     key: wire.name,
+    join: wire.join,
     encoderFor:
       (channel) =>
       ({ type, info }) => {

@@ -37,6 +37,58 @@ export function delimited(message: Uint8Array): Buffer {
   return bytes;
 }
 
+/**
+ * So much of several messages shares a frame; a longer one has its own. Clients may bound what they take in
+ * one, and a browser hands a frame over as a whole.
+ */
+export const sharedFrameBytes = 65_535;
+
+/**
+ * Joins whole frames of one kind into as few as there have to be, for a protocol whose frames may hold several
+ * messages: what costs a client most of a short message is its frame.
+ *
+ * @param separator between messages that do not say themselves where they end
+ */
+export function joinFrames(frames: readonly Buffer[], separator: Uint8Array): Buffer {
+  const groups: Buffer[][] = [];
+  let room = 0;
+  for (const frame of frames) {
+    const payload = frame.subarray(headLength(frame));
+    const needed = separator.length + payload.length;
+    if (needed <= room) {
+      groups.at(-1)?.push(payload);
+      room -= needed;
+    } else {
+      groups.push([payload]);
+      room = sharedFrameBytes - payload.length;
+    }
+  }
+  const opcode = (frames[0]?.[0] ?? final) & ~final;
+  return Buffer.concat(groups.map((group) => frameOf(opcode, group, separator)));
+}
+
+function frameOf(opcode: number, payloads: readonly Buffer[], separator: Uint8Array): Buffer {
+  const between = separator.length * (payloads.length - 1);
+  const length = payloads.reduce((sum, payload) => sum + payload.length, between);
+  const { frame, head } = emptyFrame(opcode, length);
+  let at = head;
+  for (const [index, payload] of payloads.entries()) {
+    if (index > 0) {
+      frame.set(separator, at);
+      at += separator.length;
+    }
+    frame.set(payload, at);
+    at += payload.length;
+  }
+  return frame;
+}
+
+/** Of an unmasked frame. */
+function headLength(frame: Buffer): number {
+  const length = frame[1] ?? 0;
+  return length < 126 ? 2 : length === 126 ? 4 : 10;
+}
+
 const opcodes = { text: 0x1, binary: 0x2 } as const;
 const final = 0x80;
 

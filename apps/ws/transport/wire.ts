@@ -2,7 +2,7 @@ import type { Codec } from "../protocol/codec.ts";
 import { jsonCodec } from "../protocol/json/codec.ts";
 import type { Encoded } from "../protocol/messages.ts";
 import { protobufCodec } from "../protocol/protobuf/codec.ts";
-import { delimited, delimitedFrame, textFrame, textFrameOf } from "./frame.ts";
+import { delimited, delimitedFrame, joinFrames, textFrame, textFrameOf } from "./frame.ts";
 
 /** By what a client of the protocol has come. */
 export type Transport = "websocket" | "http_stream" | "sse";
@@ -16,7 +16,11 @@ export interface Wire {
   readonly isBinary: boolean;
   /** A message as it goes to clients; the bytes are a copy. */
   frame(message: Encoded): Buffer;
+  /** Joins what goes out together; where it is left out, the bytes just follow each other. */
+  readonly join?: (frames: readonly Buffer[]) => Buffer;
 }
+
+const lineEnd = Buffer.from("\n");
 
 export const websocketJson: Wire = {
   name: "websocket-json",
@@ -24,6 +28,7 @@ export const websocketJson: Wire = {
   codec: jsonCodec,
   isBinary: false,
   frame: (message) => (typeof message === "string" ? textFrameOf(message) : textFrame(message)),
+  join: (frames) => joinFrames(frames, lineEnd),
 };
 
 /** A frame may hold several messages, so that each has its length before it. */
@@ -33,6 +38,7 @@ export const websocketProtobuf: Wire = {
   codec: protobufCodec,
   isBinary: true,
   frame: (message) => delimitedFrame(bytes(message)),
+  join: (frames) => joinFrames(frames, new Uint8Array()),
 };
 
 /** Each message is a line. */

@@ -100,6 +100,31 @@ describe("the hub", () => {
     assert.deepEqual(a.writes, ["13", "4"]);
   });
 
+  it("joins as the encoding says, and leaves a message alone that is alone", async () => {
+    const source = new Memory();
+    const hub = new Hub(source);
+    const [a, b] = [subscriber(), subscriber()];
+    const lines: Encoding<string> = {
+      ...named,
+      key: "lines",
+      join: (pieces) => Buffer.from(pieces.map(String).join("\n")),
+    };
+    hub.subscribe("t").attach(a, lines);
+    hub.subscribe("t").attach(b, named);
+    source.publish("t", "1");
+    source.publish("t", "2");
+    await turn();
+    source.publish("t", "3");
+    await turn();
+    assert.deepEqual(
+      [a.writes, b.writes],
+      [
+        ["t:1\nt:2", "t:3"],
+        ["t:1t:2", "t:3"],
+      ],
+    );
+  });
+
   it("keeps the subscription when the last subscriber leaves while another is about to be attached", async () => {
     const source = new Memory();
     const hub = new Hub(source);
