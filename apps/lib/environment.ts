@@ -137,6 +137,20 @@ export interface NatsSettings {
   readonly metadataHost: string;
 }
 
+/** Where secrets are read, and the token for it. */
+export function readSecretAccess(
+  reader: EnvironmentReader,
+): Pick<NatsSettings, "secretManagerEndpoint" | "metadataHost"> {
+  return {
+    secretManagerEndpoint: reader.httpUrl(
+      "SECRET_MANAGER_ENDPOINT",
+      "where Secret Manager answers",
+      "https://secretmanager.googleapis.com",
+    ),
+    metadataHost: reader.optional("GCE_METADATA_HOST") ?? "metadata.google.internal",
+  };
+}
+
 export function readNatsSettings(reader: EnvironmentReader): NatsSettings {
   return {
     servers: reader.urls(
@@ -149,11 +163,6 @@ export function readNatsSettings(reader: EnvironmentReader): NatsSettings {
       /^projects\/[^/\s]+\/secrets\/[\w-]+$/,
       "the secret that holds the NKey seed, projects/<project>/secrets/<id>",
     ),
-    secretManagerEndpoint: reader.httpUrl(
-      "SECRET_MANAGER_ENDPOINT",
-      "where Secret Manager answers",
-      "https://secretmanager.googleapis.com",
-    ),
-    metadataHost: reader.optional("GCE_METADATA_HOST") ?? "metadata.google.internal",
+    ...readSecretAccess(reader),
   };
 }

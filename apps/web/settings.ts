@@ -1,4 +1,4 @@
-import type { EnvironmentReader } from "../lib/environment.ts";
+import { type EnvironmentReader, readSecretAccess } from "../lib/environment.ts";
 import { bareConsole, type DeclaredConsole, decodeConsole } from "./console.ts";
 
 export interface WebSettings {
@@ -40,11 +40,6 @@ export function readWebSettings(reader: EnvironmentReader): WebSettings {
             audience: reader.optional("DEMO_TOKEN_AUDIENCE"),
             issuer: reader.optional("DEMO_TOKEN_ISSUER"),
           },
-    secretManagerEndpoint: reader.httpUrl(
-      "SECRET_MANAGER_ENDPOINT",
-      "where Secret Manager answers",
-      "https://secretmanager.googleapis.com",
-    ),
-    metadataHost: reader.optional("GCE_METADATA_HOST") ?? "metadata.google.internal",
+    ...readSecretAccess(reader),
   };
 }

@@ -1,5 +1,5 @@
 import { batch, computed, effect, type ReadonlySignal, signal, untracked } from "@preact/signals";
-import { pause } from "../pause.ts";
+import { pause } from "../../../lib/within.ts";
 import { changed, type Content, MApi, MError } from "./api.ts";
 import { Editor } from "./editor.ts";
 import { type ReplicaState, ReplicaStrip } from "./replicas.ts";

@@ -1,5 +1,5 @@
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
-import { pause } from "../pause.ts";
+import { pause } from "../../../lib/within.ts";
 import { type Committed, type Content, type MApi, MError } from "./api.ts";
 
 /** A change that this page made, or tried to make. */

@@ -1,3 +1,4 @@
+import { capitalized } from "../ui/format.ts";
 import { complete } from "./merge.ts";
 import type { InstancePart, Picture, ServicePart, VersionPart } from "./picture.ts";
 import { answerOf, isFields, type SystemSource } from "./source.ts";
@@ -87,7 +88,7 @@ function withOthers(
 }
 
 function sentence(text: string): string {
-  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
+  return `${capitalized(text)}${text.endsWith(".") ? "" : "."}`;
 }
 
 function versionsOf(processes: readonly Process[]): VersionPart[] {

@@ -1,5 +1,5 @@
 import { batch, computed, effect, type ReadonlySignal, signal, untracked } from "@preact/signals";
-import { pause } from "../pause.ts";
+import { pause } from "../../../lib/within.ts";
 import { messageOf } from "../ui/format.ts";
 import { isSame, type KillTarget, type Picture } from "./picture.ts";
 import type { SystemSource } from "./source.ts";
