@@ -1,5 +1,5 @@
-import { batch, computed, effect, type ReadonlySignal, signal, untracked } from "@preact/signals";
-import { pause } from "../../../lib/within.ts";
+import { batch, effect, type ReadonlySignal, signal } from "@preact/signals";
+import { Watching } from "../watching.ts";
 import { changed, type Content, MApi, MError } from "./api.ts";
 import { Editor } from "./editor.ts";
 import { type ReplicaState, ReplicaStrip } from "./replicas.ts";
@@ -53,8 +53,7 @@ export class Memory {
   readonly #content = signal<Content | undefined>(undefined);
   readonly #replicas = signal<readonly ReplicaState[]>([]);
   readonly #head = signal(0);
-  readonly #watchers = signal(0);
-  #wake: () => void = () => undefined;
+  readonly #watching: Watching;
   /** Before this the content is not read again: a large one is not read all the time. */
   #readAgainAt = 0;
 
@@ -81,21 +80,15 @@ export class Memory {
       ...(options.updates === undefined ? {} : { limits: options.updates }),
     });
     this.editor = new Editor(this.#content, this.updates);
-    const wanted = computed(() => options.visible.value && this.#watchers.value > 0);
-    const stop = effect(() => {
-      if (!wanted.value) return undefined;
-      const watching = new AbortController();
-      untracked(() => void this.#watch(watching.signal));
-      return () => {
-        watching.abort();
-      };
-    });
+    const { visible } = options;
+    const watching = new Watching({ visible, begin: () => this.#begin() });
+    this.#watching = watching;
     // A change is seen to arrive from its first moment on.
     const hurry = effect(() => {
-      if (this.updates.unsettled.value) this.#wake();
+      if (this.updates.unsettled.value) watching.hurry();
     });
     this.#ended.signal.addEventListener("abort", () => {
-      stop();
+      watching.end();
       hurry();
     });
   }
@@ -125,17 +118,12 @@ export class Memory {
 
   /** Looks again and again, until the returned function is called. */
   watch(): () => void {
-    this.#watchers.value += 1;
-    let watches = true;
-    return () => {
-      if (watches) this.#watchers.value -= 1;
-      watches = false;
-    };
+    return this.#watching.watch();
   }
 
   /** Looks at once. */
   look(): void {
-    this.#wake();
+    this.#watching.hurry();
   }
 
   /** Ends what it owns; for good. */
@@ -144,29 +132,22 @@ export class Memory {
     this.#ended.abort();
   }
 
-  async #watch(signal: AbortSignal): Promise<void> {
+  #begin(): (signal: AbortSignal) => Promise<number> {
     const { slowMs, fastMs, retryMs, retryMaxMs } = this.#limits;
-    // A question each time: it changes while something is awaited.
-    const over = (): boolean => signal.aborted;
-    for (let failures = 0; !over();) {
-      let waitMs: number;
+    let failures = 0;
+    return async (signal) => {
       try {
         await this.#look(signal);
         failures = 0;
-        waitMs = this.#changing() ? fastMs : slowMs;
+        return this.#changing() ? fastMs : slowMs;
       } catch (error) {
-        if (over()) return;
+        if (signal.aborted) return 0;
         if (!(error instanceof MError)) throw error;
         this.#fail(error);
-        waitMs = Math.min(retryMs * 2 ** failures, retryMaxMs);
         failures += 1;
+        return Math.min(retryMs * 2 ** (failures - 1), retryMaxMs);
       }
-      const woken = new AbortController();
-      this.#wake = () => {
-        woken.abort();
-      };
-      await pause(waitMs, AbortSignal.any([signal, woken.signal]));
-    }
+    };
   }
 
   async #look(signal: AbortSignal): Promise<void> {

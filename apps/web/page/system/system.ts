@@ -1,6 +1,6 @@
-import { batch, computed, effect, type ReadonlySignal, signal, untracked } from "@preact/signals";
-import { pause } from "../../../lib/within.ts";
+import { batch, type ReadonlySignal, signal } from "@preact/signals";
 import { messageOf } from "../ui/format.ts";
+import { Watching } from "../watching.ts";
 import { isSame, type KillTarget, type Picture } from "./picture.ts";
 import type { SystemSource } from "./source.ts";
 
@@ -53,34 +53,29 @@ interface Awaited {
 export class System {
   readonly #options: SystemOptions;
   readonly #limits: SystemLimits;
-  readonly #ended = new AbortController();
   readonly #state = signal<"loading" | "ready" | "failed">("loading");
   readonly #problem = signal<string | undefined>(undefined);
   readonly #picture = signal<Picture | undefined>(undefined);
   readonly #seenAt = signal<Date | undefined>(undefined);
   readonly #kills = signal<readonly Kill[]>([]);
-  readonly #watchers = signal(0);
+  readonly #watching: Watching;
   readonly #awaited = signal<readonly Awaited[]>([]);
-  #wake: () => void = () => undefined;
   #killed = 0;
 
   /** Looks at nothing until somebody watches. */
   constructor(options: SystemOptions) {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
-    // Who was killed is awaited also when the person has gone to see what it does to a feed.
-    const wanted = computed(
-      () => this.#awaited.value.length > 0 || (options.visible.value && this.#watchers.value > 0),
-    );
-    const stop = effect(() => {
-      if (!wanted.value) return undefined;
-      const watching = new AbortController();
-      untracked(() => void this.#watch(watching.signal));
-      return () => {
-        watching.abort();
-      };
+    const { slowMs, fastMs } = this.#limits;
+    this.#watching = new Watching({
+      visible: options.visible,
+      // Who was killed is awaited also when the person has gone to see what it does to a feed.
+      nevertheless: () => this.#awaited.value.length > 0,
+      begin: () => async (signal) => {
+        await this.#look(signal);
+        return this.#awaited.peek().length > 0 ? fastMs : slowMs;
+      },
     });
-    this.#ended.signal.addEventListener("abort", stop);
   }
 
   /** `failed`: the last look has failed; what was seen before may still be there. */
@@ -113,17 +108,12 @@ export class System {
 
   /** Looks again and again, until the returned function is called. */
   watch(): () => void {
-    this.#watchers.value += 1;
-    let watches = true;
-    return () => {
-      if (watches) this.#watchers.value -= 1;
-      watches = false;
-    };
+    return this.#watching.watch();
   }
 
   /** Looks at once. */
   look(): void {
-    this.#wake();
+    this.#watching.hurry();
   }
 
   /** Kills a process, and waits for it to be there again; `kills` says what becomes of it. */
@@ -140,7 +130,7 @@ export class System {
         this.#tell(number, { kind: "killed", pid });
         this.#awaited.value = [...this.#awaited.peek(), awaited];
       });
-      this.#wake();
+      this.#watching.hurry();
     } catch (error) {
       this.#tell(number, { kind: "refused", message: messageOf(error) });
     }
@@ -149,23 +139,7 @@ export class System {
   /** Ends what it owns; for good. */
   end(): void {
     this.#awaited.value = [];
-    this.#ended.abort();
-  }
-
-  async #watch(signal: AbortSignal): Promise<void> {
-    const { slowMs, fastMs } = this.#limits;
-    // A question each time: it changes while something is awaited.
-    const over = (): boolean => signal.aborted;
-    while (!over()) {
-      await this.#look(signal);
-      if (over()) return;
-      const woken = new AbortController();
-      this.#wake = () => {
-        woken.abort();
-      };
-      const waitMs = this.#awaited.peek().length > 0 ? fastMs : slowMs;
-      await pause(waitMs, AbortSignal.any([signal, woken.signal]));
-    }
+    this.#watching.end();
   }
 
   async #look(signal: AbortSignal): Promise<void> {
